@@ -1,0 +1,1 @@
+"""Measures, decides and shows."""

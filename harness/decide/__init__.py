@@ -1,0 +1,1 @@
+"""Turns stored trials into figures, findings and verdicts; pure."""

@@ -1,0 +1,94 @@
+"""What is shown of a trial: figures with intervals, their validity, and one sentence."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """A value with its bounds."""
+
+    value: float
+    low: float | None
+    high: float | None
+    basis: str
+    """``interval``: 95 % over forks, from 4 forks on; ``spread``: within the one start, or the range of
+    fewer than 4 forks, which says nothing about the next start; ``none``: no bounds are known."""
+
+
+class Ratio(msgspec.Struct, frozen=True):
+    """A cost of an arm as a multiple of the baseline's; above 1 is slower."""
+
+    metric: str
+    """``p50``, ``time`` (per call) or ``cpu`` (client + server, per call)."""
+    estimate: Estimate
+    difference: float
+    """Arm − baseline in ns: of the medians for p50, per call for time and cpu."""
+    resolved: bool
+    """Whether 1 lies outside the interval; never true for a spread."""
+    long_turns: bool
+    """Whether it comes from the long turns, because the arm is turn-sensitive."""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Something that limits what a figure may be used for."""
+
+    kind: str
+    """``failed``, ``differs``, ``errors``, ``foreign-cpu``, ``turn-sensitive``, ``bursty``, ``drift``,
+    ``steal``, ``pressure``, ``throttled``, ``out-of-range``, ``few-forks``, ``interrupted``, …"""
+    arm: str
+    """Empty where it concerns the whole trial."""
+    figures: tuple[str, ...]
+    """Of ``p50``, ``p99``, ``time``, ``cpu``; empty for all."""
+    validity: str
+    """``doubtful`` or ``invalid``; ``note`` where nothing is wrong with the figures."""
+    text: str
+
+
+class ArmFigures(msgspec.Struct, frozen=True):
+    """One row of the table; times in ns."""
+
+    name: str
+    stack: str
+    floor: bool
+    calls: int
+    failed: int
+    p50: Estimate | None
+    p99: Estimate | None
+    """None where fewer than 10 calls from 10 different turns exceed it."""
+    calls_per_second: float | None
+    """In the windows of its turns; bounded by what `bound_by` says."""
+    client_cpu: float | None
+    """Per call, all calls, settling and drain included."""
+    server_cpu: float | None
+    """None where the server's processes cannot be read (a running one, `at`)."""
+    bound_by: str
+    """``client``, ``server``, ``shared core``, ``waiting``; empty where not to be known."""
+    times_floor: float | None
+    """p50 as a multiple of the floor's."""
+    ratios: dict[str, Ratio]
+    """By metric; empty for the baseline itself, the floor, and arms without a valid figure."""
+    validity: str
+    """``valid``, ``doubtful`` or ``invalid``."""
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """One trial, decided."""
+
+    scenario: str
+    method: str
+    users: int
+    sample: str
+    forks: int
+    forks_asked: int
+    seconds: float
+    baseline: str
+    turn: int
+    arms: tuple[ArmFigures, ...]
+    findings: tuple[Finding, ...]
+    sentence: str
+    """The answer in one sentence."""
+    machine: str
+    """CPU, cores and kernel in a phrase."""
+    started: str
+    versions: dict[str, str]

@@ -1,0 +1,1 @@
+"""Runs trials in turns and records what happened."""

@@ -1,0 +1,245 @@
+"""What is stored of a trial, and how it is written and read.
+
+Format history
+--------------
+1   2026-11: first.
+"""
+
+from __future__ import annotations
+
+import base64
+import tempfile
+import zlib
+from pathlib import Path
+from typing import get_origin
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.arm import Arm
+from stacks.base import Facts
+
+FORMAT = 1
+Column = NDArray[np.int64]
+
+
+class ResultError(Exception):
+    """A result cannot be read or written; the text names the file and the reason."""
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """Arms that are measured against each other at one point; times in ns."""
+
+    scenario: str
+    arms: tuple[Arm, ...]
+    """In the order shown; the floor, where there is one, is the last and called ``floor``."""
+    baseline: str
+    """Name of the arm that ratios refer to."""
+    users: int
+    sample: str
+    method: str
+    turn: int
+    settle: int
+    seconds: float
+    """Measuring time of all forks and arms together."""
+    forks: int
+    service: str
+    """``module:Class``."""
+    timeout: float
+    """Deadline of every call, in seconds."""
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """Where a trial ran."""
+
+    cpu: str
+    cores: int
+    """Cores that this process may use."""
+    client_cores: tuple[int, ...]
+    """Cores that load processes are pinned to; empty where nothing is pinned."""
+    server_cores: tuple[int, ...]
+    memory: int
+    """Bytes."""
+    kernel: str
+    python: str
+    versions: dict[str, str]
+    fingerprint: str
+    """The same for sessions on the same kind of machine."""
+
+
+class Turns(msgspec.Struct, frozen=True, eq=False):
+    """One row a turn, in the order played; equally long columns of int64, times in ns.
+
+    `client` is CPU of the load process in and since its last turn, less recording; `server` likewise.
+    `foreign` is CPU that others used during this turn: other arms and other processes of the machine.
+    """
+
+    arm: Column
+    """Index into the trial's arms."""
+    fork: Column
+    round: Column
+    long: Column
+    """1 for turns ten times as long, that find out turn-sensitivity."""
+    calls: Column
+    """All calls that ended, good or failed, with settling and drain."""
+    failed: Column
+    done: Column
+    """Good calls that ended in the window."""
+    window: Column
+    """Length of the window: the turn without its settling time."""
+    busy: Column
+    """From the start of the turn until its last call had drained."""
+    p50: Column
+    """Median response time of good calls sent in the window; -1 where there was none."""
+    max: Column
+    """Longest such response time; -1 where there was none."""
+    client: Column
+    server: Column
+    foreign: Column
+    steal: Column
+    """CPU time that the hypervisor took away during this turn; the kernel's clock ticks, so coarse."""
+
+
+class Histograms(msgspec.Struct, frozen=True):
+    """Times of one arm in one fork, as HdrHistogram V2 (base64) per block of consecutive turns."""
+
+    arm: int
+    fork: int
+    long: bool
+    figure: str
+    """``response``."""
+    blocks: tuple[str, ...]
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why an arm could not be measured to the end."""
+
+    fork: int
+    reason: str
+    stderr: str
+    """The end of what its processes wrote to standard error."""
+
+
+class Run(msgspec.Struct, frozen=True):
+    """What is known of one arm, all forks."""
+
+    arm: str
+    facts: Facts
+    pids: tuple[tuple[int, ...], ...]
+    """Process ids per fork, the load process first."""
+    errors: dict[str, int]
+    """Failed calls by kind, and the first text seen of each: ``Timeout: no reply within 5 s``."""
+    differs: str
+    """Where a reply differed from what it should be; empty if none did."""
+    out_of_range: int
+    """Response times above the histograms' upper limit; they count as that limit."""
+    failure: Failure | None = None
+
+
+class Pressure(msgspec.Struct, frozen=True):
+    """How the machine was in the turns of a trial; shares of the turns' time, None where not to be known."""
+
+    stall: float | None
+    """Some task waited for a CPU (PSI), as a share of the whole trial."""
+    throttled: float | None
+    """This process' cgroup was throttled."""
+
+
+class Result(msgspec.Struct, frozen=True, eq=False):
+    """A trial as it ran."""
+
+    format: int
+    rpcduel: str
+    started: str
+    """ISO 8601 with offset."""
+    command: str
+    """The command line that reproduces it."""
+    seed: int
+    trial: Trial
+    machine: Machine
+    runs: tuple[Run, ...]
+    turns: Turns
+    histograms: tuple[Histograms, ...]
+    pressure: Pressure
+    forks_done: int
+    """Forks that were measured to the end; fewer than asked for after Ctrl-C."""
+
+
+def write(result: Result, path: Path) -> None:
+    """Write `result` to `path` atomically; raises `ResultError`."""
+    text = msgspec.json.format(msgspec.json.encode(result, enc_hook=_to_json), indent=1)
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".writing-", delete=False) as file:
+            file.write(text + b"\n")
+        Path(file.name).chmod(0o644)
+        Path(file.name).replace(path)
+    except OSError as error:
+        raise ResultError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def read(path: Path) -> Result:
+    """Read one stored trial; raises `ResultError` with file and reason."""
+    try:
+        data = path.read_bytes()
+        form = msgspec.json.decode(data, type=_Form).format
+        if form > FORMAT:
+            raise ResultError(f"{path}: has format {form}, this rpcduel reads up to {FORMAT}; update rpcduel")
+        result = msgspec.json.decode(data, type=Result, dec_hook=_from_json)
+    except OSError as error:
+        raise ResultError(f"{path}: cannot be read: {error.strerror}") from error
+    except (msgspec.DecodeError, ValueError, zlib.error) as error:
+        raise ResultError(f"{path}: is no whole rpcduel result: {error}") from error
+    lengths = {len(getattr(result.turns, name)) for name in Turns.__struct_fields__}
+    if len(lengths) != 1:
+        raise ResultError(f"{path}: its columns differ in length: {sorted(lengths)}")
+    return result
+
+
+def read_all(place: Path) -> list[Result]:
+    """Read the trials of a run: a directory of files, or one file; oldest first."""
+    if not place.exists():
+        raise ResultError(f"{place}: there is no such result; `rpcduel run` makes one")
+    files = sorted(place.glob("*.json")) if place.is_dir() else [place]
+    if not files:
+        raise ResultError(f"{place}: holds no result file (*.json)")
+    return [read(file) for file in files]
+
+
+def newest(root: Path) -> Path:
+    """Find the newest run under `root`; raises `ResultError` where there is none."""
+    runs = sorted(path.parent for path in root.glob("*/*.json"))
+    if not runs:
+        raise ResultError(f"{root}: holds no results yet; `rpcduel run` makes some")
+    return runs[-1]
+
+
+def writable(directory: Path) -> None:
+    """Make `directory` and prove that files can be written there; raises `ResultError`."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise ResultError(
+            f"{directory}: cannot be written to: {error.strerror}; choose another --out"
+        ) from error
+
+
+class _Form(msgspec.Struct):
+    format: int
+
+
+def _to_json(value: object) -> str:
+    """Write a column as base64 of the zlib stream of its little-endian bytes, all first bytes first."""
+    if isinstance(value, np.ndarray):
+        planes = value.astype("<i8").view(np.uint8).reshape(-1, 8).T
+        return base64.b64encode(zlib.compress(planes.tobytes(), 9)).decode("ascii")
+    raise NotImplementedError(type(value))
+
+
+def _from_json(kind: type, value: object) -> object:
+    if get_origin(kind) is np.ndarray and isinstance(value, str):
+        planes = np.frombuffer(zlib.decompress(base64.b64decode(value)), np.uint8).reshape(8, -1)
+        return np.ascontiguousarray(planes.T).view("<i8").reshape(-1).astype(np.int64)
+    raise NotImplementedError(kind)

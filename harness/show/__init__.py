@@ -1,0 +1,1 @@
+"""Renders comparisons for people and programs; pure."""

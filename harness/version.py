@@ -1,0 +1,3 @@
+"""The version of rpcduel."""
+
+VERSION = "0.1.0"

@@ -1,0 +1,1 @@
+"""What is asked: arms, loads, channel modes and users."""

@@ -1,0 +1,192 @@
+"""The types by which stacks, formats, services and their callers know each other."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+from stacks.errors import AddressError, SchemaError
+
+T = TypeVar("T")
+Q = TypeVar("Q", bound=msgspec.Struct)
+R = TypeVar("R", bound=msgspec.Struct)
+
+LOOPBACK = "127.0.0.1"
+MAX_MESSAGE = 8 * 1024 * 1024
+"""Bytes of one encoded message that any side takes, unless told otherwise."""
+_LAST_PORT = 65535
+
+
+class Codec(Protocol[T]):
+    """Carries one message type in one format; made once, called often."""
+
+    def encode(self, value: T) -> bytes:
+        """Give the bytes of `value`; raises `ProtocolError` for what the format cannot hold."""
+        ...
+
+    def decode(self, data: bytes | memoryview) -> T:
+        """Read a value that owns its data; raises `ProtocolError` when `data` is no such message."""
+        ...
+
+
+class Format(Protocol):
+    """A way to write messages as bytes."""
+
+    @property
+    def name(self) -> str:
+        """The short name, as in the second half of ``grpc-protobuf``."""
+        ...
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Distribution names and versions of the libraries that do the work."""
+        ...
+
+    def codec(self, message: type[T]) -> Codec[T]:
+        """Compile the codec of `message`; raises `SchemaError` naming message and field."""
+        ...
+
+
+class Kind(enum.StrEnum):
+    """How many messages a call carries each way."""
+
+    UNARY = "unary"
+    SERVER = "server-stream"
+    CLIENT = "client-stream"
+    BIDI = "bidi"
+
+
+@dataclass(frozen=True)
+class Method(Generic[Q, R]):
+    """One RPC: its wire name, its message types, and the synchronous handler that serves it."""
+
+    name: str
+    request: type[Q]
+    reply: type[R]
+    kind: Kind
+    handler: Callable[[Q], R]
+
+
+@dataclass(frozen=True)
+class Service:
+    """Methods under a full name such as ``rpcduel.Shop``.
+
+    `delay` is simulated work in seconds that an adapter waits before each reply, without using CPU.
+    """
+
+    name: str
+    methods: tuple[Method[Any, Any], ...]
+    delay: float = 0.0
+
+    def __getitem__(self, name: str) -> Method[Any, Any]:
+        """Find a method by its wire name; raises `SchemaError` that lists the names there are."""
+        for method in self.methods:
+            if method.name == name:
+                return method
+        known = ", ".join(method.name for method in self.methods)
+        raise SchemaError(f"service {self.name} has no method {name!r}; it has: {known}")
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where a server listens; port 0 asks the system for a free one."""
+
+    host: str = LOOPBACK
+    port: int = 0
+
+    def __str__(self) -> str:
+        """Write as ``host:port``, with brackets around an IPv6 host."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Read ``host:port``; raises `AddressError` that shows the text and the form wanted."""
+        host, colon, port = text.rpartition(":")
+        if not colon or not host or not port.isdecimal() or not 0 < int(port) <= _LAST_PORT:
+            raise AddressError(f"{text!r} is no address; write host:port, for example {LOOPBACK}:50051")
+        return cls(host.removeprefix("[").removesuffix("]"), int(port))
+
+
+class Options(msgspec.Struct, frozen=True):
+    """What holds for every call of a client, and for the server's side of it."""
+
+    connect_timeout: float = 5.0
+    """Seconds in which a connection must stand."""
+    max_message: int = MAX_MESSAGE
+    """Bytes of one encoded message, either way; larger ones are refused, not buffered."""
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What the fairness sheet states about a stack; every text is a short phrase."""
+
+    concurrency: str
+    """How the server handles calls side by side."""
+    threads: str
+    """Threads that work for a call in client and server."""
+    nagle: str
+    compression: str
+    tls: str
+    deadline: str
+    """How far the caller's deadline travels."""
+    max_message: int
+    abilities: tuple[str, ...]
+    """Of: deadlines, cancellation, metadata, flow control, streams, multiplexing."""
+    versions: dict[str, str]
+
+
+class Served(msgspec.Struct, frozen=True):
+    """A server that accepts connections."""
+
+    address: Address
+    pids: tuple[int, ...]
+
+
+class Client(Protocol):
+    """One connection with a blocking API that is cooperative under gevent."""
+
+    def unary(self, method: Method[Q, R]) -> Callable[[Q, float], R]:
+        """Bind `method` once; the result takes the request and a timeout in seconds.
+
+        It raises a `CallError` and never retries.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close the connection; returns when the socket is closed, and may be called twice."""
+        ...
+
+
+class Stack(Protocol):
+    """A transport with a format."""
+
+    @property
+    def name(self) -> str:
+        """The public name, such as ``grpc-protobuf``."""
+        ...
+
+    @property
+    def multiplexes(self) -> bool:
+        """Whether many calls can be in flight on one connection."""
+        ...
+
+    @property
+    def wire(self) -> bool:
+        """Whether calls leave the process; if not, `serve` must run in the caller's own process."""
+        ...
+
+    @property
+    def facts(self) -> Facts:
+        """What the fairness sheet says."""
+        ...
+
+    def serve(self, service: Service, address: Address, options: Options) -> AbstractContextManager[Served]:
+        """Serve until the context ends; raises `AddressError` when the port is taken."""
+        ...
+
+    def connect(self, address: Address, options: Options) -> Client:
+        """Open a client; raises `Unavailable` here or at the first call when nobody listens."""
+        ...
