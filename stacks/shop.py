@@ -9,6 +9,9 @@ import msgspec
 
 from stacks.errors import SchemaError
 
+PACKAGE = "rpcduel"
+"""What this module's messages and service are filed under on the wire."""
+
 SAMPLES = {"small": 2, "medium": 51, "large": 3500}
 """Sample name → order lines; about 100 B, 1 KiB and 64 KiB when encoded."""
 
@@ -68,7 +71,7 @@ class Note(msgspec.Struct):
 class Shop:
     """The service that every comparison uses unless told otherwise."""
 
-    package = "rpcduel"
+    package = PACKAGE
 
     def quote(self, order: Order) -> Receipt:
         """Read every line of `order` and add it up."""
