@@ -1,0 +1,90 @@
+"""`rpcduel report`: shows a stored result again, on the terminal or in another format."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import click
+
+_ROOT = Path("results")
+_FORMATS = ("md", "csv", "json")
+
+
+@click.command()
+@click.argument("result", required=False, type=click.Path(path_type=Path))
+@click.option("--format", "form", type=click.Choice(_FORMATS), help="Else a table for the terminal.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write there; without --format the ending decides: .md, .csv or .json.",
+)
+@click.option(
+    "--width",
+    type=click.IntRange(min=20),
+    metavar="N",
+    help="Draw the table N characters wide, also where output is no terminal.",
+)
+def command(result: Path | None, form: str | None, output: Path | None, width: int | None) -> None:
+    """Show RESULT, a run's directory or one file of it; without it the newest run under ./results."""
+    form = form or _by_ending(output)
+    if form and width:
+        raise click.UsageError(f"--width is for the table; {form} has no width")
+    from harness import results
+
+    found = results.read_all(result or results.newest(_ROOT))
+    if form == "csv":
+        from harness.show import csv
+
+        _give(csv.render(found), output)
+        return
+    from harness.decide import compare
+
+    comparisons = [compare.decide(each) for each in found]
+    if form == "md":
+        from harness.show import markdown
+
+        _give(markdown.render(comparisons), output)
+    elif form == "json":
+        from harness.show import json
+
+        _give(json.render(comparisons), output)
+    else:
+        from harness.show import terminal
+
+        terminal.show(comparisons, width=width)
+
+
+def _by_ending(output: Path | None) -> str | None:
+    if output is None:
+        return None
+    ending = output.suffix.removeprefix(".")
+    if ending not in _FORMATS:
+        raise click.UsageError(f"{output}: the ending says no format; add --format md, csv or json")
+    return ending
+
+
+def _give(text: str, output: Path | None) -> None:
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        _write(text, output)
+    except OSError as error:
+        raise click.UsageError(f"{output}: cannot be written: {error.strerror}; choose another -o") from error
+    click.echo(f"{output} written", err=True)
+
+
+def _write(text: str, output: Path) -> None:
+    """Replace `output` in one step; what stood there stays whole if this fails."""
+    with tempfile.NamedTemporaryFile(dir=output.parent, prefix=".writing-", delete=False) as file:
+        made = Path(file.name)
+        file.write(text.encode())
+    try:
+        made.chmod(0o644)
+        made.replace(output)
+    except OSError:
+        made.unlink()
+        raise

@@ -1,0 +1,70 @@
+"""Who is told how a run gets on."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Observer(Protocol):
+    """Is called by the conductor between turns, never during one, and returns at once.
+
+    `start` comes first and `close` last; `close` may come without `start`, and twice.
+    """
+
+    def start(self, plan: str) -> None:
+        """Take the line that says what will be measured and how long it takes."""
+        ...
+
+    def phase(self, text: str) -> None:
+        """Take what happens now: ``starting grpc-protobuf``."""
+        ...
+
+    def advance(self, arm: str, fork: int, forks: int, fraction: float, seconds_left: float) -> None:
+        """Take the arm that had a turn, the fork (from 0), how many there will be, and the share done."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Take a finding as it arises."""
+        ...
+
+    def close(self) -> None:
+        """Leave the terminal as it was found."""
+        ...
+
+
+class Part:
+    """One of several equally long trials; tells `observer` of the whole run what it is told of the trial.
+
+    It neither starts nor closes `observer`, which outlives it.
+    """
+
+    def __init__(self, observer: Observer, number: int, parts: int, seconds: float) -> None:
+        """Be part `number` (from 0) of `parts`, each of which takes about `seconds`."""
+        self._observer = observer
+        self._number = number
+        self._parts = parts
+        self._seconds = seconds
+
+    def start(self, plan: str) -> None:
+        """Pass on as a phase: the run has started already."""
+        self.phase(plan)
+
+    def phase(self, text: str) -> None:
+        """Say which part it is, where there are several."""
+        self._observer.phase(self._named(text))
+
+    def advance(self, arm: str, fork: int, forks: int, fraction: float, seconds_left: float) -> None:
+        """Count the parts done before and those that are to come."""
+        done = (self._number + fraction) / self._parts
+        to_come = (self._parts - self._number - 1) * self._seconds
+        self._observer.advance(self._named(arm), fork, forks, done, seconds_left + to_come)
+
+    def note(self, text: str) -> None:
+        """Pass on."""
+        self._observer.note(self._named(text))
+
+    def close(self) -> None:
+        """Leave the run's observer open."""
+
+    def _named(self, text: str) -> str:
+        return text if self._parts == 1 else f"trial {self._number + 1} of {self._parts}: {text}"

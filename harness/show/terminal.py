@@ -1,0 +1,56 @@
+"""Comparisons on a terminal, or as plain lines where there is none."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import textwrap
+from collections.abc import Iterable
+from typing import TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from harness.decide.comparison import Comparison
+from harness.show import lines, table, words
+from harness.show.sheet import Sheet, fill, in_ascii
+
+_LEAST = 20
+
+
+def show(comparisons: Iterable[Comparison], stream: TextIO | None = None, width: int | None = None) -> None:
+    """Write each of `comparisons` to `stream` (standard output), with an empty line between two.
+
+    A terminal gets tables, as wide as it is unless `width` is given; anything else gets plain lines,
+    or tables without colour where `width` is given. Colours follow ``NO_COLOR``.
+    A footnote and the line about the machine stand where they first apply, not again.
+    """
+    console = Console(file=stream or sys.stdout, width=width, highlight=False, markup=False, emoji=False)
+    unicode = words.unicode(console.encoding)
+    sheets = [fill(comparison) if unicode else in_ascii(fill(comparison)) for comparison in comparisons]
+    for number, sheet in enumerate(_brief(sheets)):
+        if number:
+            console.file.write("\n")
+        if console.is_terminal or width is not None:
+            console.print(_laid_out(sheet, console.width, rule="─" if unicode else "-"), soft_wrap=True)
+        else:
+            console.file.write(lines.render(sheet))
+
+
+def _brief(sheets: Iterable[Sheet]) -> Iterable[Sheet]:
+    said: set[str] = set()
+    for sheet in sheets:
+        notes = tuple(note for note in sheet.notes if note not in said)
+        yield dataclasses.replace(sheet, notes=notes, place="" if sheet.place in said else sheet.place)
+        said |= {*sheet.notes, sheet.place}
+
+
+def _laid_out(sheet: Sheet, width: int, rule: str) -> Text:
+    drawn = table.render(sheet, width, rule=rule)
+    if drawn is not None:
+        return drawn
+    wrapped = (
+        textwrap.wrap(line, max(width, _LEAST), subsequent_indent="    ", break_on_hyphens=False)
+        for line in lines.render(sheet).splitlines()
+    )
+    return Text("\n".join(line for block in wrapped for line in block))

@@ -1,0 +1,167 @@
+"""The sentences around the figures, and what makes any text safe to print."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from harness.decide.comparison import ArmFigures, Comparison, Finding
+from harness.show import units
+
+INTERVAL_FORKS = 4
+"""From so many forks on there are intervals."""
+MARKS = {"doubtful": "?", "invalid": "✗"}
+LONG = "†"
+UNLIKE = "*"
+
+_ASCII = str.maketrans(
+    {
+        "µ": "u",
+        "μ": "u",
+        "×": "x",
+        "≈": "~",
+        "✗": "!",
+        "−": "-",
+        "–": "-",
+        "—": "-",
+        "→": "->",
+        "…": "...",
+        "≤": "<=",
+        "≥": ">=",
+        "∞": "inf",
+        "†": "^",
+        "·": "-",
+        "•": "-",
+        "’": "'",
+        "“": '"',
+        "”": '"',
+        "±": "+-",
+        "\u00a0": " ",
+        "\u202f": " ",
+    }
+)
+_QUOTED_LINES = 12
+_PAIRED = "A ratio is not the quotient of the absolute columns: it is paired turn by turn."
+_CLIENT_BOUND = (
+    "Where the client is what binds, calls/s are those of client + server together, never the server's alone."
+)
+
+
+def to_ascii(text: str) -> str:
+    """Write with ASCII only; a character that has no likeness becomes ``?``."""
+    return text.translate(_ASCII).encode("ascii", "replace").decode("ascii")
+
+
+def unicode(encoding: str) -> bool:
+    """Tell whether `encoding` holds every character that we write."""
+    return encoding.lower().startswith("utf")
+
+
+def clean(text: str) -> str:
+    """Drop what could steer a terminal; tabs become spaces, line ends stay."""
+    return "".join(
+        char
+        for char in text.replace("\t", "    ").replace("\r\n", "\n")
+        if char == "\n" or unicodedata.category(char) not in {"Cc", "Cf", "Cs"}
+    )
+
+
+def count(amount: int, word: str) -> str:
+    """Write an amount with its word in the right number."""
+    return f"{amount:,} {word}" if amount == 1 else f"{amount:,} {word}s"
+
+
+def title(comparison: Comparison) -> str:
+    """Say what was compared: scenario, method, users, sample and forks."""
+    done, asked = comparison.forks, comparison.forks_asked
+    forks = count(done, "fork") if done == asked else f"{done} of {count(asked, 'fork')}"
+    return clean(
+        f"{comparison.scenario}: {comparison.method}, {count(comparison.users, 'user')}, "
+        f"sample {comparison.sample}; {forks}, turns of {units.duration(comparison.turn)}"
+    )
+
+
+def bounds(basis: str, forks: int) -> str:
+    """Say what bounds of this basis are; they never are a verdict unless they are an interval."""
+    if basis == "interval":
+        return "95 % interval"
+    if basis == "none":
+        return ""
+    return "spread within this start" if forks <= 1 else f"range of {forks} starts"
+
+
+def failed(comparison: Comparison, arm: ArmFigures) -> bool:
+    """Tell whether `arm` could not be measured to the end."""
+    return any(finding.kind == "failed" and finding.arm == arm.name for finding in comparison.findings)
+
+
+def mark(comparison: Comparison, arm: ArmFigures, figure: str) -> str:
+    """Give the mark that stands at a figure (``p50``, ``p99``, ``time``, ``cpu``); empty where it is valid.
+
+    An arm that is not valid, though no finding says which figures, has every figure marked.
+    """
+    own = [finding for finding in comparison.findings if finding.arm == arm.name and _limits(finding)]
+    whole = [finding for finding in comparison.findings if not finding.arm and _limits(finding)]
+    found = {
+        finding.validity for finding in (*own, *whole) if not finding.figures or figure in finding.figures
+    }
+    if not own and not whole:
+        found.add(arm.validity)
+    return next((MARKS[validity] for validity in ("invalid", "doubtful") if validity in found), "")
+
+
+def _limits(finding: Finding) -> bool:
+    return finding.validity in MARKS
+
+
+def finding(found: Finding) -> tuple[str, tuple[str, ...]]:
+    """Write a finding as its sentence and the lines that are quoted below it, of many the last."""
+    head, _, rest = clean(found.text).strip().partition("\n")
+    about = f"{clean(found.arm)}: " if found.arm and not head.startswith(found.arm) else ""
+    lines = [line.rstrip() for line in rest.splitlines() if line.strip()]
+    if len(lines) > _QUOTED_LINES:
+        lines = ["…", *lines[-_QUOTED_LINES:]]
+    return about + head, tuple(lines)
+
+
+def notes(comparison: Comparison) -> list[str]:
+    """Give the footnotes that this comparison needs."""
+    ratios = [arm.ratios["time"] for arm in comparison.arms if "time" in arm.ratios]
+    bases = {ratio.estimate.basis for ratio in ratios}
+    marks = {
+        mark(comparison, arm, figure) for arm in comparison.arms for figure in ("p50", "p99", "time", "cpu")
+    }
+    rules = (
+        (
+            bool(ratios),
+            f"Ratios are of time per call, as multiples of {clean(comparison.baseline)}. {_PAIRED}",
+        ),
+        (
+            any(not ratio.resolved and ratio.estimate.basis == "interval" for ratio in ratios),
+            "≈ The interval holds 1: no difference is shown.",
+        ),
+        (
+            bool(ratios) and "interval" not in bases,
+            f"Bounds are no interval: under {INTERVAL_FORKS} forks nothing is known about the next start.",
+        ),
+        (
+            len(bases) > 1 and "interval" in bases,
+            f"{UNLIKE} Bounds are a range, no interval: too few forks of this arm.",
+        ),
+        (any(ratio.long_turns for ratio in ratios), f"{LONG} From turns ten times as long; see the finding."),
+        (
+            any(arm.bound_by == "client" for arm in comparison.arms),
+            _CLIENT_BOUND,
+        ),
+        (
+            any(arm.p50 and arm.p99 is None for arm in comparison.arms),
+            "p99 is left out where fewer than 10 calls of 10 turns exceed it.",
+        ),
+        ("✗" in marks or "?" in marks, "? doubtful, ✗ invalid: the findings say why."),
+    )
+    return [text for holds, text in rules if holds]
+
+
+def place(comparison: Comparison) -> str:
+    """Say where, when and with what it was measured."""
+    versions = ", ".join(f"{name} {version}" for name, version in comparison.versions.items())
+    return clean("; ".join(part for part in (comparison.machine, comparison.started, versions) if part))

@@ -1,0 +1,351 @@
+"""The command line: help, exit codes, errors, `list`, `report` and `serve`."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import harness.cli
+import stacks
+from harness import results
+from harness.cli import COMMANDS, group, main
+from harness.results import Machine, Pressure, Result, Run, Trial, Turns
+from harness.version import VERSION
+from scenarios.arm import Arm, SpecError
+from scenarios.catalog import SCENARIOS
+from stacks.base import Facts
+from stacks.errors import MissingPackageError
+
+GOLDEN = Path(__file__).parent / "golden"
+ROOT = Path(__file__).parents[2]
+HEAVY = {"numpy", "scipy", "rich", "grpc", "locust", "gevent", "msgspec", "uvloop", "msgpack"}
+FACTS = Facts("one loop", "1", "off", "none", "none", "kept", 8, ("deadlines",), {"grpcio": "1.85"})
+
+
+def hold_against(name, text):
+    """Compare with a golden file; with UPDATE_GOLDEN=1 write it anew."""
+    file = GOLDEN / name
+    if os.environ.get("UPDATE_GOLDEN") == "1":
+        file.write_text(text, encoding="utf-8")
+    assert text == file.read_text(encoding="utf-8")
+
+
+def run(*args, cwd=ROOT, **environment):
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "harness", *args],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def result(users=1):
+    arms = tuple(Arm(name=name, stack=name) for name in ("grpc-protobuf", "tcp-msgpack", "floor"))
+    rounds, forks = 20, 5
+    order = [(k, fork, r) for fork in range(forks) for r in range(rounds) for k in range(len(arms))]
+    arm, fork, round_ = (np.array(column, dtype=np.int64) for column in zip(*order, strict=True))
+    cost = np.array([300_000, 130_000, 26_000])[arm] + 500 * ((fork + round_) % 7)
+    same = np.ones_like(arm)
+    window = 4_000_000 * same
+    turns = Turns(
+        arm=arm,
+        fork=fork,
+        round=round_,
+        long=0 * same,
+        calls=5_000_000 // cost,
+        failed=0 * same,
+        done=4_000_000 // cost,
+        window=window,
+        busy=5_100_000 * same,
+        p50=cost,
+        max=2 * cost,
+        client=3_000_000 * same,
+        server=1_500_000 * same,
+        foreign=0 * same,
+        steal=0 * same,
+    )
+    return Result(
+        format=results.FORMAT,
+        rpcduel=VERSION,
+        started="2026-11-22T15:44:33+00:00",
+        command="rpcduel run",
+        seed=1,
+        trial=Trial(
+            scenario="unary",
+            arms=arms,
+            baseline="grpc-protobuf",
+            users=users,
+            sample="small",
+            method="Quote",
+            turn=5_000_000,
+            settle=1_000_000,
+            seconds=1.5,
+            forks=forks,
+            service="stacks.shop:Shop",
+            timeout=5.0,
+        ),
+        machine=Machine("A CPU", 2, (0,), (1,), 8 << 30, "6.1", "3.11", {"grpcio": "1.85"}, "abc"),
+        runs=tuple(Run(each.name, FACTS, ((1, 2),) * forks, {}, "", 0) for each in arms),
+        turns=turns,
+        histograms=(),
+        pressure=Pressure(None, None),
+        forks_done=forks,
+    )
+
+
+@pytest.fixture
+def stored(tmp_path, monkeypatch):
+    """A working directory with two runs in ./results, the newer one of two trials."""
+    monkeypatch.chdir(tmp_path)
+    for name, users in (("20260101T000000-unary", (4,)), ("20260202T000000-unary", (1, 16))):
+        place = tmp_path / "results" / name
+        place.mkdir(parents=True)
+        for number, each in enumerate(users):
+            results.write(result(each), place / f"{number:03d}.json")
+    return tmp_path / "results"
+
+
+@pytest.mark.parametrize("name", ["", "list", "report", "serve"])
+def test_help(name):
+    args = [name, "--help"] if name else ["--help"]
+    found = CliRunner().invoke(group, args, prog_name="rpcduel", terminal_width=80)
+    assert found.exit_code == 0
+    hold_against(f"help-{name or 'rpcduel'}.txt", found.output)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_overview_tells_of_commands_that_exist(name):
+    context = click.Context(group)
+    assert isinstance(group.get_command(context, name), click.Command)
+
+
+@pytest.mark.parametrize("args", [["--help"], ["--version"], ["nonsense"]])
+def test_the_overview_is_quick(args):
+    code = (
+        "import sys; from harness.cli import main; main(sys.argv[1:]); "
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code, *args], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    modules = set(found.stderr.splitlines()[-1].split())
+    assert "click" in modules
+    assert modules & HEAVY == set()
+
+
+def test_version():
+    found = run("--version")
+    assert (found.returncode, found.stdout) == (0, f"rpcduel {VERSION}\n")
+
+
+def test_an_unknown_command_gets_the_nearest(capsys):
+    assert main(["repot"]) == 2
+    assert "no command 'repot'; did you mean 'report'?" in capsys.readouterr().err
+    assert main(["xyzzy"]) == 2
+    assert "commands are: run, report" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "args", [["report", "--no-such"], ["list", "stack"], ["serve"], ["report", "a", "b"]]
+)
+def test_usage_errors_are_2(args, capsys):
+    assert main(args) == 2
+    assert "Error: " in capsys.readouterr().err
+
+
+def raising(error):
+    @click.command()
+    def command():
+        raise error
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (SpecError("'x' is no arm; write y"), 2, "rpcduel: 'x' is no arm; write y\n"),
+        (MissingPackageError("needs z; try: pip install z"), 2, "rpcduel: needs z; try: pip install z\n"),
+        (results.ResultError("a.json: broken"), 2, "rpcduel: a.json: broken\n"),
+        (KeyboardInterrupt(), 130, "rpcduel: interrupted\n"),
+        (click.Abort(), 130, "rpcduel: interrupted\n"),
+        (click.exceptions.Exit(3), 3, ""),
+        (click.FileError("f", "gone"), 2, None),
+        (BrokenPipeError(), 141, ""),
+    ],
+)
+def test_errors_have_exit_codes_and_no_trace(error, code, text, monkeypatch, capsys):
+    monkeypatch.setattr(harness.cli, "_silence", lambda: None)
+    monkeypatch.setattr(harness.cli.Commands, "get_command", lambda *_: raising(error))
+    assert main(["list"]) == code
+    shown = capsys.readouterr().err
+    assert "Traceback" not in shown
+    assert text is None or shown == text
+
+
+def test_a_defect_is_no_regression(monkeypatch, capsys):
+    monkeypatch.setattr(harness.cli.Commands, "get_command", lambda *_: raising(ZeroDivisionError("oh")))
+    assert main(["list"]) == 70
+    assert "ZeroDivisionError: oh" in capsys.readouterr().err
+
+
+def test_known_errors_exist():
+    for module, name in harness.cli.KNOWN:
+        __import__(module)
+        assert issubclass(getattr(sys.modules[module], name), Exception)
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        found = subprocess.run(
+            [sys.executable, "-m", "harness", "list", "scenarios"],
+            cwd=ROOT,
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+    assert (found.returncode, found.stderr) == (141, b"")
+
+
+def test_list_tells_of_every_stack_scenario_and_of_hops(capsys):
+    assert main(["list"]) == 0
+    shown = capsys.readouterr().out
+    for name in (*stacks.names(), *SCENARIOS):
+        assert name in shown
+    assert "hops: none" in shown
+
+
+def test_list_of_one_kind(capsys):
+    assert main(["list", "hops"]) == 0
+    assert capsys.readouterr().out == "hops: none in this version: arms connect directly\n"
+
+
+class Stack:
+    wire = True
+    facts = FACTS
+
+
+def find(name):
+    """Stacks of which one is there, one lacks its package and one is broken."""
+    if name == "lacking":
+        raise MissingPackageError("needs 'x'; try: pip install x")
+    if name == "broken":
+        raise SyntaxError("bad \x1b[31mplug-in")
+    return Stack()
+
+
+def test_list_goes_on_past_stacks_that_cannot_be_loaded(monkeypatch, capsys):
+    monkeypatch.setattr(stacks, "names", lambda: ("grpc-protobuf", "lacking", "broken"))
+    monkeypatch.setattr(stacks, "find", find)
+    assert main(["list", "stacks"]) == 0
+    assert capsys.readouterr().out == (
+        "stacks (* compared unless told otherwise)\n"
+        "  grpc-protobuf *  one loop; grpcio 1.85\n"
+        "  lacking          cannot be used: needs 'x'; try: pip install x\n"
+        "  broken           cannot be used: bad [31mplug-in\n"
+    )
+    assert main(["list", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [each["error"] for each in found["stacks"]] == [
+        None,
+        "needs 'x'; try: pip install x",
+        "bad \x1b[31mplug-in",
+    ]
+    assert found["stacks"][0]["facts"]["versions"] == {"grpcio": "1.85"}
+    assert found["stacks"][0]["default"]
+    assert found["hops"] == []
+    assert {each["name"] for each in found["scenarios"]} == set(SCENARIOS)
+
+
+def test_report_shows_the_newest_run(stored, capsys):
+    assert main(["report"]) == 0
+    shown = capsys.readouterr().out
+    assert "unary: Quote, 1 user, sample small; 5 forks" in shown
+    assert "16 users" in shown
+    assert "4 users" not in shown
+    assert "tcp-msgpack: 7,5" in shown
+
+
+def test_report_of_one_file_as_a_table(stored, capsys):
+    assert main(["report", str(stored / "20260101T000000-unary" / "000.json"), "--width", "80"]) == 0
+    shown = capsys.readouterr().out
+    assert "4 users" in shown
+    assert "────" in shown
+    assert "\x1b" not in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("form", "start"),
+    [("md", "## unary"), ("csv", "scenario,users,sample,arm"), ("json", '{\n  "format": 1')],
+)
+def test_report_in_other_formats(stored, form, start, capsys):
+    assert main(["report", "--format", form]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(start)
+    file = stored.parent / f"report.{form}"
+    file.write_text("old")
+    assert main(["report", "-o", str(file)]) == 0
+    assert file.read_text(encoding="utf-8") == printed
+    assert file.stat().st_mode & 0o777 == 0o644
+    assert sorted(path.name for path in stored.parent.iterdir()) == [file.name, "results"]
+
+
+def test_csv_has_a_row_for_every_turn(stored, capsys):
+    assert main(["report", "--format", "csv"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1 + 2 * 5 * 20 * 3
+
+
+@pytest.mark.parametrize(
+    ("args", "text"),
+    [
+        (["nowhere"], "nowhere: there is no such result; `rpcduel run` makes one"),
+        (["-o", "report.xls"], "report.xls: the ending says no format"),
+        (["-o", "none/report.md"], "none/report.md: cannot be written: No such file or directory"),
+        (["-o", "folder.md"], "folder.md: cannot be written: Is a directory"),
+        (["--format", "md", "--width", "80"], "--width is for the table"),
+        (["--format", "html"], "'html' is not one of"),
+    ],
+)
+def test_report_errors(stored, args, text, capsys):
+    (stored.parent / "folder.md").mkdir()
+    assert main(["report", *args]) == 2
+    assert text in capsys.readouterr().err
+    assert sorted(path.name for path in stored.parent.iterdir()) == ["folder.md", "results"]
+
+
+def test_report_without_results(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["report"]) == 2
+    assert capsys.readouterr().err == "rpcduel: results: holds no results yet; `rpcduel run` makes some\n"
+
+
+def test_report_of_a_damaged_file(stored, capsys):
+    file = stored / "20260202T000000-unary" / "000.json"
+    file.write_text('{"format": 1')
+    assert main(["report"]) == 2
+    assert "is no whole rpcduel result" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "environment", [{"LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}]
+)
+@pytest.mark.parametrize("args", [[], ["--width", "80"], ["--format", "md"]])
+def test_report_under_a_poor_encoding(stored, environment, args):
+    found = run("report", *args, cwd=stored.parent, **environment)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "tcp-msgpack" in found.stdout
