@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain, count
+
 import msgspec
 
 from stacks import work
@@ -79,22 +81,23 @@ def name_all(arms: list[Arm]) -> list[Arm]:
 
     Raises `SpecError` for two arms of the same name.
     """
+    given = [arm.name for arm in arms if arm.name]
+    for name in given:
+        if given.count(name) > 1:
+            raise SpecError(f"two arms are called {name!r}; give each a name of its own")
     keys = [key for key in KEYS if len({getattr(arm, key) for arm in arms}) > 1]
+    taken = set(given)
     named = []
     for arm in arms:
         marks = [f"{key}={getattr(arm, key)}" for key in keys if getattr(arm, key) != _default(key)]
-        named.append(arm if arm.name else msgspec.structs.replace(arm, name=",".join([arm.stack, *marks])))
-    counts = {arm.name: 0 for arm in named}
-    unique = []
-    for given, arm in zip(arms, named, strict=True):
-        counts[arm.name] += 1
-        if counts[arm.name] == 1:
-            unique.append(arm)
-        elif given.name:
-            raise SpecError(f"two arms are called {arm.name!r}; give each a name of its own")
-        else:
-            unique.append(msgspec.structs.replace(arm, name=f"{arm.name}#{counts[arm.name]}"))
-    return unique
+        name = arm.name or _free(",".join([arm.stack, *marks]), taken)
+        taken.add(name)
+        named.append(msgspec.structs.replace(arm, name=name))
+    return named
+
+
+def _free(name: str, taken: set[str]) -> str:
+    return next(each for each in chain([name], (f"{name}#{k}" for k in count(2))) if each not in taken)
 
 
 def _default(key: str) -> str:

@@ -1,0 +1,101 @@
+"""Channel modes: which connection carries a user's call."""
+
+from __future__ import annotations
+
+import queue
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any
+
+from scenarios.arm import SpecError
+from stacks.base import Client, Method
+from stacks.errors import CallError
+
+Call = Callable[[Any, float], Any]
+MODES = ("per-user", "shared", "pool:N", "per-request")
+_POOL = re.compile(r"pool:([1-9]\d{0,4})")
+
+
+def check(mode: str, *, multiplexes: bool, stack: str) -> None:
+    """Raise `SpecError` if there is no such mode, or if `stack` cannot have it."""
+    if mode not in ("per-user", "shared", "per-request") and not _POOL.fullmatch(mode):
+        raise SpecError(f"there is no channel mode {mode!r}; modes are: {', '.join(MODES)}")
+    if mode == "shared" and not multiplexes:
+        raise SpecError(f"channel=shared is not applicable to {stack}: it carries one call at a time")
+
+
+@contextmanager
+def opened(
+    mode: str,
+    users: int,
+    connect: Callable[[], Client],
+    method: Method[Any, Any],
+    *,
+    multiplexes: bool,
+) -> Iterator[list[Call]]:
+    """Open the connections of `mode` and give one bound call a user; close all at the end.
+
+    `per-request` connections are opened and closed within each call, so their cost is in its time.
+    A pool deals its connections in turn where they multiplex; else a call holds one to itself and waits
+    for it, and that waiting counts.
+    """
+    pool = _POOL.fullmatch(mode)
+    if mode == "per-request":
+        yield [_fresh(connect, method)] * users
+        return
+    clients: list[Client] = []
+    try:
+        for _ in range(int(pool[1]) if pool else 1 if mode == "shared" else users):
+            clients.append(connect())  # noqa: PERF401 -- those that are open must be closed if one fails
+        calls = [client.unary(method) for client in clients]
+        if pool:
+            yield [_dealt(calls) if multiplexes else _held(calls)] * users
+        else:
+            yield calls * users if mode == "shared" else calls
+    finally:
+        for client in clients:
+            client.close()
+
+
+def _fresh(connect: Callable[[], Client], method: Method[Any, Any]) -> Call:
+    def call(request: Any, timeout: float) -> Any:
+        client = connect()
+        try:
+            return client.unary(method)(request, timeout)
+        finally:
+            client.close()
+
+    return call
+
+
+def _dealt(calls: list[Call]) -> Call:
+    tickets = count()
+
+    def call(request: Any, timeout: float) -> Any:
+        return calls[next(tickets) % len(calls)](request, timeout)
+
+    return call
+
+
+def _held(calls: list[Call]) -> Call:
+    free: queue.SimpleQueue[Call] = queue.SimpleQueue()
+    for each in calls:
+        free.put(each)
+
+    def call(request: Any, timeout: float) -> Any:
+        try:
+            mine = free.get(timeout=timeout)
+        except queue.Empty:
+            raise PoolExhausted(f"no connection of the pool became free within {timeout} s") from None
+        try:
+            return mine(request, timeout)
+        finally:
+            free.put(mine)
+
+    return call
+
+
+class PoolExhausted(CallError):  # noqa: N818 -- the field's word for it
+    """Every connection of an exclusive pool stayed taken until the deadline."""

@@ -1,0 +1,123 @@
+"""Turns as users live them: wait for the gate, call until time is up, let the last call drain."""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from collections.abc import Sequence
+from time import perf_counter_ns
+from typing import Any
+
+from scenarios.channels import Call
+from stacks.errors import CallError
+
+
+class Seat:
+    """What one user calls, and what became of it in the last turn.
+
+    `stamps` are clock readings in ns: the start of the first call, then the end of every call, which is
+    also when the next one is due and sent, since a closed loop's user has nothing else to do.
+    """
+
+    __slots__ = ("broken", "call", "failures", "reply", "request", "stamps", "timeout", "turn")
+
+    def __init__(self, call: Call, request: Any, timeout: float) -> None:
+        """Seat a user that will send `request` with a deadline of `timeout` seconds."""
+        self.call = call
+        self.request = request
+        self.timeout = timeout
+        self.turn = 0
+        """Number of the last turn that this user entered."""
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget the last turn; a new array, since numpy may still look at the old one."""
+        self.stamps = array("q")
+        self.failures: list[tuple[int, CallError]] = []
+        """Index of the failed call in this turn, and how it failed."""
+        self.reply: Any = None
+        self.broken: Exception | None = None
+        """An error that no adapter may let through; the arm cannot go on."""
+
+    def play(self, end: int) -> None:
+        """Call, one call after the other, until the clock reads `end` ns or later."""
+        call, request, timeout, clock = self.call, self.request, self.timeout, perf_counter_ns
+        stamp = self.stamps.append
+        reply = None
+        now = clock()
+        stamp(now)
+        while now < end:
+            try:
+                reply = call(request, timeout)
+            except CallError as error:
+                self.failures.append((len(self.stamps) - 1, error))
+            except Exception as error:  # noqa: BLE001 -- whatever it is, the turn must come to its end
+                self.broken = error
+                return
+            now = clock()
+            stamp(now)
+        self.reply = reply
+
+
+class Turnstile:
+    """Lets all users into a turn together and waits until the last has left.
+
+    Works for greenlets, where `threading` is patched, as for threads.
+    """
+
+    def __init__(self, seats: Sequence[Seat]) -> None:
+        """Make the gate for these seats; user k takes seat k."""
+        self.seats = seats
+        self._free = list(reversed(seats))
+        self._gate = threading.Condition(threading.Lock())
+        self._empty = threading.Event()
+        self._turn = 0
+        self._end = 0
+        self._inside = 0
+
+    def sit(self) -> Seat:
+        """Take a free seat; each user does it once."""
+        return self._free.pop()
+
+    def enter(self, seat: Seat) -> int:
+        """Wait for a turn that this seat has not played.
+
+        Gives its end in ns of `perf_counter_ns`, or 0 when there are no more.
+        """
+        with self._gate:
+            while self._turn == seat.turn:
+                self._gate.wait()
+            seat.turn = self._turn
+            return self._end
+
+    def leave(self) -> None:
+        """Say that this user's last call has drained."""
+        with self._gate:
+            self._inside -= 1
+            if not self._inside:
+                self._empty.set()
+
+    def play(self, length: int) -> tuple[int, int]:
+        """Run one turn of `length` ns; gives when it began and when its last call had drained."""
+        for seat in self.seats:
+            seat.clear()
+        self._empty.clear()
+        start = perf_counter_ns()
+        self._open(start + length)
+        self._wait(length)
+        return start, perf_counter_ns()
+
+    def shut(self) -> None:
+        """Tell users that wait, or will, that there are no more turns."""
+        self._open(0)
+
+    def _open(self, end: int) -> None:
+        with self._gate:
+            self._inside = len(self.seats)
+            self._end = end
+            self._turn += 1
+            self._gate.notify_all()
+
+    def _wait(self, length: int) -> None:
+        del length
+        self._empty.wait()
