@@ -1,0 +1,101 @@
+"""The machine: what it is, which cores whom, and how it felt during a trial."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+from harness.results import Machine
+
+_LIBRARIES = ("gevent", "grpcio", "locust", "msgpack", "msgspec", "numpy", "protobuf", "uvloop")
+_CGROUPS = (Path("/sys/fs/cgroup/cpu.stat"), Path("/sys/fs/cgroup/cpu/cpu.stat"))
+_PRESSURE = Path("/proc/pressure/cpu")
+_BOTH = 2
+
+
+def look() -> Machine:
+    """Describe this machine and share out its cores: one half for clients, the other for servers.
+
+    Nothing is pinned where there is one core only, or where the kernel does not allow it.
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    half = len(cores) // 2
+    may = len(cores) >= _BOTH and _may_pin(cores)
+    cpu, memory = _cpu(), os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    kernel = platform.release()
+    kind = f"{cpu}|{len(cores)}|{memory >> 30}|{kernel}|{platform.python_version()}"
+    return Machine(
+        cpu=cpu,
+        cores=len(cores),
+        client_cores=tuple(cores[:half]) if may else (),
+        server_cores=tuple(cores[half:]) if may else (),
+        memory=memory,
+        kernel=kernel,
+        python=platform.python_version(),
+        versions={name: metadata.version(name) for name in _LIBRARIES},
+        fingerprint=hashlib.sha256(kind.encode()).hexdigest()[:12],
+    )
+
+
+def stalled() -> int | None:
+    """Time in ns so far in which some task waited for a CPU (PSI); None where the kernel does not say."""
+    try:
+        first = _PRESSURE.read_text(encoding="ascii").splitlines()[0]
+    except (OSError, IndexError):
+        return None
+    return int(first.rpartition("total=")[2]) * 1000
+
+
+def throttled() -> int | None:
+    """Time in ns so far for which our cgroup was throttled; None without such a cgroup."""
+    for path in _CGROUPS:
+        try:
+            fields = dict(line.split() for line in path.read_text(encoding="ascii").splitlines())
+        except OSError:
+            continue
+        if "throttled_usec" in fields:
+            return int(fields["throttled_usec"]) * 1000
+        if "throttled_time" in fields:
+            return int(fields["throttled_time"])
+    return None
+
+
+def _may_pin(cores: list[int]) -> bool:
+    try:
+        os.sched_setaffinity(0, cores)
+    except OSError:
+        return False
+    return True
+
+
+def _cpu() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return platform.machine()
+    names = [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def governor() -> str:
+    """Name the frequency governor of the first core; empty where the kernel does not show one."""
+    try:
+        return (
+            Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").read_text(encoding="ascii").strip()
+        )
+    except OSError:
+        return ""
+
+
+def load() -> float:
+    """Give the load average of the last minute."""
+    return os.getloadavg()[0]
+
+
+def stolen() -> float:
+    """Give the share of all CPU time since boot that the hypervisor took away."""
+    fields = [int(field) for field in Path("/proc/stat").read_text(encoding="ascii").split()[1:9]]
+    return fields[7] / sum(fields)

@@ -1,0 +1,126 @@
+"""Conducts a trial: forks of fresh processes, rounds, turns, and the books about them."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from datetime import datetime
+from random import Random
+
+import msgspec
+
+import stacks
+from harness import machine as machines
+from harness.measure.books import Books
+from harness.measure.contender import Contender
+from harness.measure.fork import Fork
+from harness.measure.observer import Observer
+from harness.measure.tally import Tally
+from harness.results import FORMAT, Machine, Pressure, Result, Trial
+from harness.version import VERSION
+from scenarios.catalog import settle
+
+_FEW_CALLS = 2.5
+_CALLS = 10
+_LONGEST_TURN = 2_000_000_000
+
+
+class Interrupted(Exception):  # noqa: N818 -- nothing went wrong
+    """The user ended the run; `result` holds the forks that were done, None if there was none."""
+
+    def __init__(self, result: Result | None) -> None:
+        """Carry what there is."""
+        super().__init__("interrupted")
+        self.result = result
+
+
+def conduct(trial: Trial, machine: Machine, seed: int, command: str, observer: Observer) -> Result:
+    """Measure `trial`; no process is left when this returns or raises.
+
+    Arms that fail are noted and the others go on. Raises `Interrupted` on Ctrl-C.
+    """
+    conductor = _Conductor(trial, machine, seed, observer)
+    started = datetime.now().astimezone().isoformat(timespec="seconds")
+    before, began = (machines.stalled(), machines.throttled()), time.monotonic_ns()
+    interrupted = False
+    try:
+        conductor.play()
+    except KeyboardInterrupt:
+        interrupted = True
+    spent = time.monotonic_ns() - began
+    result = Result(
+        format=FORMAT,
+        rpcduel=VERSION,
+        started=started,
+        command=command,
+        seed=seed,
+        trial=conductor.trial,
+        machine=machine,
+        runs=tuple(books.run() for books in conductor.books),
+        turns=conductor.tally.turns(),
+        histograms=tuple(h for books in conductor.books for h in books.histograms),
+        pressure=Pressure(
+            stall=_share(before[0], machines.stalled(), spent),
+            throttled=_share(before[1], machines.throttled(), spent),
+        ),
+        forks_done=conductor.forks_done,
+    )
+    if interrupted:
+        raise Interrupted(result if conductor.forks_done else None)
+    return result
+
+
+class _Conductor:
+    """Plays the forks of a trial and keeps the books."""
+
+    def __init__(self, trial: Trial, machine: Machine, seed: int, observer: Observer) -> None:
+        self.tally = Tally()
+        self.forks_done = 0
+        self.trial = trial
+        self._machine = machine
+        self._seed = seed
+        self._observer = observer
+        self._stacks = [stacks.find(arm.stack) for arm in trial.arms]
+        self.books = [
+            Books(arm.name, stack.facts) for arm, stack in zip(trial.arms, self._stacks, strict=True)
+        ]
+
+    def play(self) -> None:
+        """Play all forks, as long as an arm is left that can be measured."""
+        while self.forks_done < self.trial.forks and not all(books.failure for books in self.books):
+            self._fork(self.forks_done)
+            self.tally.keep()
+            self.forks_done += 1
+
+    def _fork(self, number: int) -> None:
+        trial = self.trial
+        with ExitStack() as stay:
+            contenders = {}
+            for k, (arm, stack) in enumerate(zip(trial.arms, self._stacks, strict=True)):
+                if not self.books[k].failure:
+                    contenders[k] = Contender(arm, trial, self._machine, number, wire=stack.wire)
+                    stay.callback(contenders[k].stop)
+            fork = Fork(trial, contenders, self.books, self._observer)
+            slowest = fork.start()
+            if not number:
+                self.trial = trial = stretched(trial, slowest)
+            random = Random(f"{self._seed}/{number}")  # noqa: S311 -- the order of turns is no secret
+            fork.play(trial, number, random, self.tally)
+            fork.finish(number)
+
+
+def stretched(trial: Trial, call: float) -> Trial:
+    """Lengthen the turns of `trial` where its slowest arm, at `call` ns a call, would make too few calls.
+
+    Doubled as often as it takes for ten calls a user, for all arms alike; within limits, since a server
+    that does not answer must not stretch the trial without end.
+    """
+    turn = trial.turn
+    if call * _FEW_CALLS > turn:
+        while turn < min(call * _CALLS, _LONGEST_TURN):
+            turn *= 2
+    return msgspec.structs.replace(trial, turn=turn, settle=settle(turn))
+
+
+def _share(before: int | None, after: int | None, spent: int) -> float | None:
+    return None if before is None or after is None else (after - before) / spent

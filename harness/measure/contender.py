@@ -1,0 +1,188 @@
+"""One arm in one fork: its server, its load process, and the baton between it and the conductor."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+
+from harness.measure import cpu, processes
+from harness.measure.processes import Process, StartError
+from harness.measure.wire import Baton, Failed, Finish, Finished, Message, Played, Ready, Setup, Turn
+from harness.results import Failure, Machine, Trial
+from scenarios.arm import Arm
+from stacks.base import Address
+
+_GRACE = 10.0
+"""Seconds beyond the deadlines of its calls after which a load process counts as hung."""
+_BARREN = 3
+"""Turns in a row without a good call after which an arm has failed."""
+
+
+class ArmError(Exception):
+    """The arm cannot go on in this fork; the text says why."""
+
+
+class Contender:
+    """Starts, plays and ends an arm; every method but `stop` raises `ArmError` when the arm fails."""
+
+    def __init__(self, arm: Arm, trial: Trial, machine: Machine, fork: int, *, wire: bool) -> None:
+        """Prepare; `wire` tells whether the stack has a server process at all."""
+        self.arm = arm
+        self.client = cpu.Meter()
+        self.server = cpu.Meter()
+        self.seen = (0, 0)
+        """Readings of both meters when its last turn was over."""
+        self.failure: Failure | None = None
+        self.served = False
+        """Whether we know the server's processes and so its CPU."""
+        self._trial = trial
+        self._machine = machine
+        self._fork = fork
+        self._wire = wire
+        self._stay = ExitStack()
+        self._load: Process | None = None
+        self._server: Process | None = None
+        self._baton: Baton | None = None
+        self._address = Address(port=1)
+        self._pids: tuple[int, ...] = ()
+        self._barren = 0
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Ids of its processes, the load process first."""
+        return (self._load.pid, *self._pids) if self._load else self._pids
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """Ids of its process groups."""
+        return tuple(process.pid for process in (self._load, self._server) if process)
+
+    def launch(self) -> None:
+        """Start the server, without waiting for it."""
+        arm, cores = self.arm, self._machine.server_cores
+        try:
+            if arm.server:
+                self._server, self._address = processes.serve_foreign(arm.server, cores)
+            elif arm.at:
+                self._address = Address.parse(arm.at)
+            elif self._wire:
+                service = self._trial.service
+                self._server = processes.serve(arm.stack, service, arm.work, arm.python, cores)
+        except StartError as error:
+            raise self._fail(str(error), error.stderr) from error
+        if self._server:
+            self._stay.callback(self._server.stop)
+
+    def link(self) -> None:
+        """Wait until the server accepts; then start the load process, without waiting for it."""
+        arm, trial = self.arm, self._trial
+        try:
+            if self._server:
+                served = (
+                    processes.accepted_foreign(self._server, self._address)
+                    if arm.server
+                    else processes.accepted(self._server)
+                )
+                self._address, self._pids, self.served = served.address, served.pids, True
+        except StartError as error:
+            raise self._fail(f"its server {error}", error.stderr) from error
+        try:
+            self._load, self._baton = processes.load(arm.driver, arm.python, self._machine.client_cores)
+        except StartError as error:
+            raise self._fail(str(error), error.stderr) from error
+        self._stay.callback(self._load.stop)
+        self._stay.callback(self._baton.close)
+        self._send(
+            Setup(
+                arm=arm,
+                service=trial.service,
+                method=trial.method,
+                sample=trial.sample,
+                users=trial.users,
+                timeout=trial.timeout,
+                address=self._address,
+            )
+        )
+
+    def ready(self) -> str:
+        """Wait until its users are connected; gives what differs in its replies, empty if nothing."""
+        answer = self._receive(processes.START + self._trial.timeout)
+        if not isinstance(answer, Ready):
+            raise self._fail(f"its load process answered {type(answer).__name__} instead of Ready")
+        assert self._load is not None
+        self.client.watch(cpu.members(self._load.pid))
+        if self._server:
+            self.server.watch(cpu.members(self._server.pid))
+        return answer.differs
+
+    def play(self, turn: Turn) -> Played:
+        """Give the baton and wait until it comes back."""
+        began = time.monotonic()
+        self._send(turn)
+        played = self._receive(turn.length / 1e9 + self._trial.timeout + _GRACE)
+        if not isinstance(played, Played):
+            raise self._fail(f"its load process answered {type(played).__name__} instead of Played")
+        if self._server and (how := self._server.ended()):
+            raise self._fail(f"its server ended {how}{_first(played.errors)}")
+        if played.broken:
+            raise self._fail(played.broken)
+        self._barren = self._barren + 1 if played.calls == played.failed else 0
+        waited = time.monotonic() - began
+        if self._barren == _BARREN or (self._barren and waited > self._trial.timeout):
+            raise self._fail(f"no call succeeded in {_plural(self._barren, 'turn')}{_first(played.errors)}")
+        return played
+
+    def finish(self) -> Finished:
+        """End the load process' work and take its histograms."""
+        self._send(Finish())
+        answer = self._receive(_GRACE)
+        if not isinstance(answer, Finished):
+            raise self._fail(f"its load process answered {type(answer).__name__} instead of Finished")
+        return answer
+
+    def tidy(self) -> None:
+        """Keep pipes and files small; call it between turns."""
+        for process in (self._load, self._server):
+            if process:
+                process.tidy()
+
+    def stop(self) -> None:
+        """End its processes, whatever they do; may be called twice."""
+        self._stay.close()
+
+    def _send(self, message: Message) -> None:
+        assert self._baton is not None
+        try:
+            self._baton.send(message)
+        except OSError as error:
+            raise self._fail(f"its load process is gone: {error.strerror}") from error
+
+    def _receive(self, timeout: float) -> Message:
+        assert self._baton is not None
+        try:
+            message = self._baton.receive(timeout)
+        except TimeoutError as error:
+            raise self._fail(f"its load process did not answer within {timeout:.0f} s") from error
+        except EOFError as error:
+            raise self._fail("its load process ended in mid-run") from error
+        if isinstance(message, Failed):
+            raise self._fail(message.reason)
+        return message
+
+    def _fail(self, reason: str, stderr: str = "") -> ArmError:
+        """Note the failure with what the server, else the load process, last said."""
+        for process in (self._server, self._load):
+            if not stderr and process:
+                stderr = process.tail()
+        self.failure = Failure(fork=self._fork, reason=reason, stderr=stderr)
+        return ArmError(reason)
+
+
+def _first(errors: dict[str, tuple[int, str]]) -> str:
+    for kind, (_, text) in errors.items():
+        return f"; its calls failed with {kind}: {text}"
+    return ""
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

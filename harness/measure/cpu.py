@@ -1,0 +1,109 @@
+"""CPU time of processes in ns, ours by arm and everybody else's."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+_PROC = Path("/proc")
+_KTHREADD = 2
+_STEAL = 8
+_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+def cpu_time(pid: int) -> int | None:
+    """CPU time in ns of all threads of `pid`, living and dead; None if there is no such process.
+
+    The clock id of a process is ``(~pid << 3) | 2``, as glibc's ``clock_getcpuclockid`` makes it.
+    """
+    try:
+        return time.clock_gettime_ns((~pid << 3) | 2)
+    except OSError:
+        return None
+
+
+def members(group: int) -> list[int]:
+    """Pids of the processes whose process group is `group`."""
+    return [pid for pid in _pids() if (stat := _stat(pid)) and int(stat[2]) == group]
+
+
+def steal() -> int:
+    """Time in ns that the hypervisor gave to others, all cores, in ticks of the kernel's clock."""
+    with (_PROC / "stat").open("rb") as file:
+        fields = file.readline().split()
+    return int(fields[_STEAL]) * _TICK if len(fields) > _STEAL else 0
+
+
+class Meter:
+    """Adds up the CPU time of a changing set of processes; sums never fall when one of them ends."""
+
+    def __init__(self) -> None:
+        """Watch nobody yet."""
+        self._last: dict[int, int] = {}
+        self._sum = 0
+
+    def watch(self, pids: Iterable[int], *, from_birth: bool = False) -> None:
+        """Add processes; with `from_birth` what they used before counts too."""
+        for pid in pids:
+            if pid not in self._last and (now := cpu_time(pid)) is not None:
+                self._last[pid] = now
+                if from_birth:
+                    self._sum += now
+
+    def read(self) -> int:
+        """CPU time in ns that the watched processes used since they were watched."""
+        ended = []
+        for pid, last in self._last.items():
+            now = cpu_time(pid)
+            if now is None or now < last:
+                ended.append(pid)
+            else:
+                self._sum += now - last
+                self._last[pid] = now
+        for pid in ended:
+            del self._last[pid]
+        return self._sum
+
+
+class Others(Meter):
+    """Watches every process of the machine that can be seen, but for ours and the kernel's threads.
+
+    Kernel threads stay out, because they work for whoever has the turn.
+    """
+
+    def __init__(self, ours: Iterable[int]) -> None:
+        """Watch all processes outside of the process groups `ours`, and not this process."""
+        super().__init__()
+        self._ours = {os.getpid(), *ours}
+        self._seen: set[int] = set()
+        self.rescan()
+
+    def rescan(self) -> None:
+        """Look for processes that came since the last scan; what they used by now counts."""
+        pids = set(_pids())
+        fresh = pids - self._seen
+        self.watch((pid for pid in fresh if self._foreign(pid)), from_birth=bool(self._seen))
+        self._seen = pids
+
+    def _foreign(self, pid: int) -> bool:
+        stat = _stat(pid)
+        if stat is None or pid == os.getpid():
+            return False
+        parent, group = int(stat[1]), int(stat[2])
+        return _KTHREADD not in (pid, parent) and group not in self._ours
+
+
+def _pids() -> list[int]:
+    names = os.listdir(_PROC)  # noqa: PTH208 -- called at every round, and makes no Path a process
+    return [int(name) for name in names if name.isdecimal()]
+
+
+def _stat(pid: int) -> list[str] | None:
+    """Give the fields of ``/proc/PID/stat`` from the state on; the name before may hold anything."""
+    try:
+        text = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return text.rpartition(")")[2].split()

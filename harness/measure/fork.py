@@ -1,0 +1,159 @@
+"""One fork: fresh processes of every arm, their warm-up, and rounds of turns until the time is used up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from random import Random
+from typing import TypeVar
+
+from harness.measure import cpu
+from harness.measure.books import Books
+from harness.measure.contender import ArmError, Contender
+from harness.measure.observer import Observer
+from harness.measure.rounds import LongShare, mirrored
+from harness.measure.tally import Row, Tally
+from harness.measure.wire import Played, Turn
+from harness.results import Trial
+from scenarios.catalog import LONG, LONG_SHARE
+
+T = TypeVar("T")
+
+_WARM_TURNS = 2
+
+_BLOCKS = 10
+"""Histograms of consecutive turns kept of each fork, for intervals of percentiles."""
+_REST = 100e-6
+"""Seconds left to an arm after its turn, for what its server does after the last reply was sent."""
+
+
+class Fork:
+    """Plays the contenders of one fork; an arm that fails is noted in its books and leaves."""
+
+    def __init__(
+        self, trial: Trial, contenders: dict[int, Contender], books: list[Books], observer: Observer
+    ) -> None:
+        """Take over contenders, by index of their arm; the caller stops them at the end."""
+        self._trial = trial
+        self._contenders = contenders
+        self._books = books
+        self._observer = observer
+        self._others: cpu.Others
+        self._starting = 0.0
+
+    def start(self) -> float:
+        """Start all processes, connect, compare replies, and warm up.
+
+        Gives the mean time in ns that a call took in the slowest arm.
+        """
+        began = time.monotonic()
+        differs: dict[int, str] = {}
+        for k, contender in self._each():
+            self._observer.phase(f"starting {contender.arm.name}")
+            self._try(k, contender.launch)
+        for k, contender in self._each():
+            self._try(k, contender.link)
+        for k, contender in self._each():
+            differs[k] = self._try(k, contender.ready) or ""
+        for k, contender in self._each():
+            self._books[k].start(contender.pids, differs[k])
+        slowest, trial = 0.0, self._trial
+        turn = Turn(LONG * trial.turn, trial.settle, long=False, block=-1)
+        for _ in range(_WARM_TURNS):
+            for k, contender in self._each():
+                self._observer.phase(f"warming {contender.arm.name} up")
+                if played := self._try(k, partial(contender.play, turn)):
+                    slowest = max(slowest, trial.users * played.busy / max(1, played.calls))
+        self._others = cpu.Others(group for _, c in self._each() for group in c.groups)
+        self._starting = time.monotonic() - began
+        return slowest
+
+    def play(self, trial: Trial, fork: int, random: Random, tally: Tally) -> None:
+        """Play rounds for this fork's share of the time, with the turns that `trial` says."""
+        self._trial = trial
+        budget = trial.seconds / trial.forks
+        shorts, longs = mirrored(list(self._contenders), random), mirrored(list(self._contenders), random)
+        share = LongShare(LONG_SHARE, LONG * trial.turn * len(self._contenders) / 1e9)
+        for _, contender in self._each():
+            contender.seen = contender.client.read(), contender.server.read()
+        began, round_ = time.monotonic(), 0
+        while self._contenders and (elapsed := time.monotonic() - began) < budget:
+            long = share.due(elapsed)
+            length = LONG * trial.turn if long else trial.turn
+            turn = Turn(length, trial.settle, long=long, block=int(_BLOCKS * elapsed / budget))
+            for k in next(longs if long else shorts):
+                if k in self._contenders and (row := self._turn(k, turn, fork, round_)):
+                    tally.add(row)
+                    self._advance(k, fork, min(1.0, (time.monotonic() - began) / budget))
+            if long:
+                share.spend(time.monotonic() - began - elapsed)
+            self._tidy()
+            round_ += 1
+
+    def finish(self, fork: int) -> None:
+        """Collect the histograms of those that are left."""
+        for k, contender in self._each():
+            if finished := self._try(k, contender.finish):
+                self._books[k].finish(k, fork, finished)
+
+    def _turn(self, k: int, turn: Turn, fork: int, round_: int) -> Row | None:
+        """Pass the baton to arm `k` and read all clocks on both sides of it."""
+        contender = self._contenders[k]
+        since_client, since_server = contender.seen
+        rivals = [c for c in self._contenders.values() if c is not contender]
+        between = contender.client.read() - since_client
+        foreign, stolen = self._foreign(rivals), cpu.steal()
+        played: Played | None = self._try(k, partial(contender.play, turn))
+        if played is None:
+            return None
+        time.sleep(_REST)
+        foreign, stolen = self._foreign(rivals) - foreign, cpu.steal() - stolen
+        contender.seen = contender.client.read(), contender.server.read()
+        self._books[k].play(played)
+        return Row(
+            arm=k,
+            fork=fork,
+            round=round_,
+            long=int(turn.long),
+            calls=played.calls,
+            failed=played.failed,
+            done=played.done,
+            window=played.window,
+            busy=played.busy,
+            p50=played.p50,
+            max=played.max,
+            client=played.client + between,
+            server=contender.seen[1] - since_server if contender.served else -1,
+            foreign=foreign,
+            steal=stolen,
+        )
+
+    def _advance(self, k: int, fork: int, part: float) -> None:
+        """Tell how far we are; `part` of this fork is done."""
+        trial = self._trial
+        left = (1 - part) * trial.seconds / trial.forks
+        left += (trial.forks - fork - 1) * (trial.seconds / trial.forks + self._starting)
+        self._observer.advance(trial.arms[k].name, fork, trial.forks, (fork + part) / trial.forks, left)
+
+    def _foreign(self, rivals: list[Contender]) -> int:
+        return self._others.read() + sum(c.client.read() + c.server.read() for c in rivals)
+
+    def _tidy(self) -> None:
+        self._others.rescan()
+        for _, contender in self._each():
+            contender.tidy()
+
+    def _each(self) -> list[tuple[int, Contender]]:
+        return list(self._contenders.items())
+
+    def _try(self, k: int, step: Callable[[], T]) -> T | None:
+        """Let arm `k` do something; if it fails, it leaves the fork and None is given."""
+        try:
+            return step()
+        except ArmError as error:
+            contender = self._contenders.pop(k)
+            self._books[k].failure = contender.failure
+            contender.stop()
+            self._observer.note(f"{contender.arm.name} failed: {error}")
+            return None

@@ -1,0 +1,95 @@
+"""Turns the users' clock readings into the figures and histograms of a turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness import histogram
+from scenarios.turns import Seat
+
+Times = NDArray[np.int64]
+
+
+class Figures(NamedTuple):
+    """What one turn came to; times in ns, see `harness.results.Turns`."""
+
+    calls: int
+    failed: int
+    done: int
+    p50: int
+    max: int
+    errors: dict[str, tuple[int, str]]
+
+
+class Recorder:
+    """Keeps histograms of response times, by length of turn and block of turns."""
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self.out_of_range = 0
+        self._counts: dict[tuple[bool, int], Times] = {}
+
+    def take(self, seats: Sequence[Seat], opens: int, closes: int, *, long: bool, block: int) -> Figures:
+        """Bin the turn whose window is [`opens`, `closes`) of the seats' clock.
+
+        Response times are those of good calls sent in the window; calls done are good ones that ended in
+        it. With `block` -1 nothing enters a histogram.
+        """
+        sent, ended, good = _joined(seats)
+        if len(sent) == 0:
+            return Figures(0, 0, 0, -1, -1, {})
+        chosen = good & (sent >= opens) & (sent < closes)
+        times = ended[chosen] - sent[chosen]
+        if block >= 0 and len(times):
+            counts = self._counts.setdefault((long, block), histogram.empty())
+            self.out_of_range += histogram.record(counts, times)
+        return Figures(
+            calls=len(sent),
+            failed=len(sent) - int(np.count_nonzero(good)),
+            done=int(np.count_nonzero(good & (ended >= opens) & (ended < closes))),
+            p50=int(np.median(times)) if len(times) else -1,
+            max=int(times.max()) if len(times) else -1,
+            errors=_errors(seats),
+        )
+
+    def histograms(self) -> list[tuple[bool, str, list[str]]]:
+        """Give (long, figure, blocks in order) of all that was recorded."""
+        return [
+            (long, "response", [histogram.Histogram(self._counts[key]).encode() for key in keys])
+            for long in (False, True)
+            if (keys := sorted(key for key in self._counts if key[0] == long))
+        ]
+
+
+def _joined(seats: Sequence[Seat]) -> tuple[Times, Times, NDArray[np.bool_]]:
+    """Give when each call of all seats was sent, when it ended, and whether it was good."""
+    parts = [np.frombuffer(seat.stamps, np.int64) for seat in seats if len(seat.stamps) > 1]
+    if not parts:
+        none = np.empty(0, np.int64)
+        return none, none, none.astype(bool)
+    stamps = np.concatenate(parts)
+    good = np.ones(len(stamps), bool)
+    starts = np.cumsum([0, *map(len, parts)])
+    good_at = 0
+    for seat in seats:
+        if len(seat.stamps) > 1:
+            for index, _ in seat.failures:
+                good[starts[good_at] + index] = False
+            good_at += 1
+    real = np.ones(len(stamps), bool)
+    real[starts[1:] - 1] = False
+    return stamps[real], stamps[1:][real[:-1]], good[real]
+
+
+def _errors(seats: Sequence[Seat]) -> dict[str, tuple[int, str]]:
+    errors: dict[str, tuple[int, str]] = {}
+    for seat in seats:
+        for _, error in seat.failures:
+            kind = type(error).__name__
+            count, text = errors.get(kind, (0, str(error)))
+            errors[kind] = (count + 1, text)
+    return errors

@@ -1,0 +1,122 @@
+"""What the conductor and a load process say to each other over the baton's socket pair."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import Any
+
+import msgspec
+
+from scenarios.arm import Arm
+from stacks.base import Address
+
+_LENGTH = struct.Struct("!I")
+_MOST = 256 * 1024 * 1024
+
+
+class Setup(msgspec.Struct, frozen=True, tag=True):
+    """First of all: what the load process plays."""
+
+    arm: Arm
+    service: str
+    method: str
+    sample: str
+    users: int
+    timeout: float
+    address: Address
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """Users are connected and wait; `differs` tells where a reply was not the right one."""
+
+    differs: str
+
+
+class Turn(msgspec.Struct, frozen=True, tag=True):
+    """The baton: call for `length` ns; `block` is the histogram that takes the times, -1 for none."""
+
+    length: int
+    settle: int
+    long: bool
+    block: int
+
+
+class Played(msgspec.Struct, frozen=True, tag=True):
+    """The baton comes back; times in ns, see `harness.results.Turns`."""
+
+    calls: int
+    failed: int
+    done: int
+    window: int
+    busy: int
+    p50: int
+    max: int
+    client: int
+    """CPU of this process in the turn, garbage collection included, recording not."""
+    recording: int
+    """CPU of this process for recording the turn."""
+    errors: dict[str, tuple[int, str]]
+    """Failed calls by kind, and the first text of each."""
+    differs: str
+    broken: str
+
+
+class Finish(msgspec.Struct, frozen=True, tag=True):
+    """No more turns."""
+
+
+class Finished(msgspec.Struct, frozen=True, tag=True):
+    """The histograms of this fork: (long, figure, blocks as HdrHistogram V2)."""
+
+    histograms: list[tuple[bool, str, list[str]]]
+    out_of_range: int
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """The load process cannot go on."""
+
+    reason: str
+
+
+Message = Setup | Ready | Turn | Played | Finish | Finished | Failed
+
+
+class Baton:
+    """One end of the pair: whole messages, each a length and its MessagePack."""
+
+    def __init__(self, end: socket.socket) -> None:
+        """Speak over `end`, which this object closes."""
+        self._end = end
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode: Any = msgspec.msgpack.Decoder(Message).decode
+
+    def send(self, message: Message) -> None:
+        """Send `message`; raises `OSError` when the other end is gone."""
+        data = self._encode(message)
+        self._end.sendall(_LENGTH.pack(len(data)) + data)
+
+    def receive(self, timeout: float | None = None) -> Message:
+        """Wait for a message; raises `TimeoutError`, or `EOFError` when the other end is gone."""
+        self._end.settimeout(timeout)
+        (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
+        if length > _MOST:
+            raise EOFError(f"a message of {length} bytes came over the baton")
+        message: Message = self._decode(self._exactly(length))
+        return message
+
+    def close(self) -> None:
+        """Close this end."""
+        self._end.close()
+
+    def _exactly(self, size: int) -> bytes:
+        data = bytearray()
+        while len(data) < size:
+            try:
+                part = self._end.recv(size - len(data))
+            except ConnectionError:
+                part = b""
+            if not part:
+                raise EOFError("the other end of the baton is closed")
+            data += part
+        return bytes(data)

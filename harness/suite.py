@@ -1,0 +1,107 @@
+"""Reads a suite: a TOML file that says what to compare."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.plan import Wish
+from scenarios.arm import Arm, SpecError, checked
+
+
+class _ArmTable(msgspec.Struct, forbid_unknown_fields=True):
+    stack: str
+    channel: str = "per-user"
+    at: str = ""
+    python: str = ""
+    work: str = ""
+    server: tuple[str, ...] = ()
+
+
+class _Suite(msgspec.Struct, forbid_unknown_fields=True):
+    """The keys of a suite; what is left out is as on the command line."""
+
+    arms: dict[str, _ArmTable]
+    scenario: str = "unary"
+    baseline: str = ""
+    users: tuple[int, ...] = ()
+    sample: tuple[str, ...] = ()
+    seconds: float = 60.0
+    forks: int = 5
+
+
+def read(path: Path) -> Wish:
+    """Read the suite at `path`; raises `SpecError` that names file, line and key."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = tomllib.loads(text)
+    except OSError as error:
+        raise SpecError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: is no TOML: {error}") from error
+    try:
+        suite = msgspec.convert(data, _Suite)
+    except msgspec.ValidationError as error:
+        raise SpecError(_located(path, text, data, str(error))) from error
+    return Wish(
+        scenario=suite.scenario,
+        arms=tuple(_arm(path, text, name, table) for name, table in suite.arms.items()),
+        baseline=suite.baseline,
+        users=suite.users,
+        samples=suite.sample,
+        seconds=suite.seconds,
+        forks=suite.forks,
+    )
+
+
+def _arm(path: Path, text: str, name: str, table: _ArmTable) -> Arm:
+    where = f"{path}:{_line(text, ['arms', name])}: arms.{name}"
+    return checked(Arm(name=name, **msgspec.structs.asdict(table)), where)
+
+
+def _located(path: Path, text: str, data: dict[str, Any], message: str) -> str:
+    """Add line and key to what msgspec says of a value: ``Expected `int`, got `str` - at `$.users[0]```."""
+    what, _, place = message.partition(" - at `$")
+    keys = re.findall(r"[^.\[\]`]+", place)
+    if unknown := re.search(r"unknown field `(.+?)`", what):
+        keys = [*_named(keys, data), unknown[1]]
+        allowed = _ArmTable if keys[0] == "arms" else _Suite
+        what = f"there is no such key; keys are: {', '.join(allowed.__struct_fields__)}"
+    else:
+        keys = _named(keys, data)
+    return f"{path}:{_line(text, keys)}: {'.'.join(keys) or 'the suite'}: {what}"
+
+
+def _named(keys: list[str], data: dict[str, Any]) -> list[str]:
+    """Put the arm's name where msgspec writes ``...`` for a dict's key, which it does not tell."""
+    named = [key for key in keys if not key.isdecimal()]
+    if named[:1] == ["arms"]:
+        for name, table in data["arms"].items():
+            try:
+                msgspec.convert(table, _ArmTable)
+            except msgspec.ValidationError:
+                return ["arms", name, *[key for key in named[1:] if key in table]]
+    return [key for key in named if key in data]
+
+
+def _line(text: str, keys: list[str]) -> int:
+    """Find the line where the last of `keys` stands, below the header of the table that holds it."""
+    lines = text.splitlines()
+    at = 0
+    for depth, key in enumerate(keys):
+        name = rf"[\"']?{re.escape(key)}[\"']?"
+        header = re.compile(rf"\s*\[\s*(?:.+\.\s*)?{name}\s*(?:\..*)?\]")
+        pair = re.compile(rf"\s*{name}\s*(?:\.|=)|.*[{{,]\s*{name}\s*=")
+        for k in range(at, len(lines)):
+            if header.match(lines[k]) or (pair.match(lines[k]) and (depth or not _in_table(lines, k))):
+                at = k
+                break
+    return at + 1
+
+
+def _in_table(lines: list[str], k: int) -> bool:
+    return any(line.lstrip().startswith("[") for line in lines[:k])
