@@ -1,0 +1,108 @@
+"""Plays trials for examinations and reads effects from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from harness.decide import rounds, stats
+from harness.measure.conduct import conduct
+from harness.measure.observer import Observer, Part
+from harness.plan import FLOOR
+from harness.results import Machine, Result, Trial
+from scenarios import catalog
+from scenarios.arm import Arm
+from stacks import service
+
+Numbers = NDArray[np.float64]
+
+
+class Bench:
+    """A machine on which trials are played, one after the other."""
+
+    def __init__(self, machine: Machine, observer: Observer, seed: int) -> None:
+        """Play on `machine`; each trial gets a seed of its own, from `seed` on."""
+        self.machine = machine
+        self._observer = observer
+        self._seed = seed
+        self._done = 0
+        self._planned = 1
+
+    def plan(self, trials: int) -> None:
+        """Say how many trials will be played, for the progress shown."""
+        self._planned = trials
+        self._done = 0
+
+    def play(
+        self,
+        arms: Sequence[Arm],
+        users: int,
+        seconds: float,
+        forks: int,
+        *,
+        turn: int = 0,
+        floor: bool = False,
+    ) -> Result:
+        """Play one trial of the default method with the small sample.
+
+        `seconds` is the measuring time of all forks; `turn` in ns is the scenario's own where it is 0.
+        """
+        length = turn or catalog.turn(users, "small")
+        trial = Trial(
+            scenario="unary",
+            arms=(*arms, FLOOR) if floor else tuple(arms),
+            baseline=arms[0].name,
+            users=users,
+            sample="small",
+            method="Quote",
+            turn=length,
+            settle=catalog.settle(length),
+            seconds=seconds,
+            forks=forks,
+            service=service.DEFAULT,
+            timeout=catalog.TIMEOUT,
+        )
+        part = Part(self._observer, min(self._done, self._planned - 1), self._planned, seconds + 3 * forks)
+        self._done += 1
+        result = conduct(trial, self.machine, self._seed + self._done, "rpcduel doctor", part)
+        for run in result.runs:
+            if run.failure:
+                raise RuntimeError(f"{run.arm} failed: {run.failure.reason}\n{run.failure.stderr}")
+        return result
+
+
+def effects(result: Result, metric: str, arm: int, *, base: int = 0, long: bool = False) -> Numbers:
+    """Give ln(cost of `arm` / cost of `base`) per fork; see `rounds.effects`."""
+    return rounds.effects(rounds.arrange(result), metric, arm, base, long=long)[0]
+
+
+def busy_ratio(result: Result, arm: int, base: int) -> Numbers:
+    """Give ln of the ratio of time per call per fork, whole turns with settling and drain."""
+    turns = result.turns
+
+    def cost(which: int, fork: int) -> float:
+        rows = (turns.arm == which) & (turns.fork == fork)
+        return float(turns.busy[rows].sum() / turns.calls[rows].sum())
+
+    return np.array([math.log(cost(arm, f) / cost(base, f)) for f in range(result.forks_done)])
+
+
+def median_p50(result: Result, arm: int) -> float:
+    """Give the median over short turns of the median response time, in ns."""
+    turns = result.turns
+    return float(np.median(turns.p50[(turns.arm == arm) & (turns.long == 0) & (turns.p50 >= 0)]))
+
+
+def factor(forks: int, confidence: float = stats.CONFIDENCE) -> float:
+    """Give t(forks − 1) / √forks: half the width of an interval of the mean, in standard deviations."""
+    return float(-stdtrit(forks - 1, (1 - confidence) / 2) / math.sqrt(forks))
+
+
+def written(values: Numbers, digits: int = 3) -> str:
+    """Write the interval of a ratio from its logarithms: ``1.002 (0.991 to 1.013)``."""
+    middle, low, high = (math.exp(value) for value in stats.interval(values))
+    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"

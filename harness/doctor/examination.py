@@ -1,0 +1,164 @@
+"""The examination of a machine: what it is, what the harness costs on it, what it can resolve."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from harness import machine as machines
+from harness.decide import rounds
+from harness.doctor.bench import Bench, busy_ratio, effects, factor, median_p50
+from harness.doctor.check import Check, micros, percent
+from harness.plan import FLOOR
+from harness.results import Result
+from scenarios.arm import Arm
+
+_FORKS = 6
+_FORK_SECONDS = 3.0
+_TAXED = ("grpc-protobuf", "tcp-msgpack")
+_TAX_GOALS = {"grpc-protobuf": 0.97, "tcp-msgpack": 0.90}
+
+
+def machine(bench: Bench) -> Check:
+    """Say what the machine is, and what about it disturbs measurements."""
+    here = bench.machine
+    throttled = machines.throttled()
+    stalled = machines.stalled()
+    rows = (
+        ("CPU", here.cpu),
+        ("cores", _cores(bench)),
+        ("memory", f"{here.memory / 2**30:.0f} GiB"),
+        ("kernel, Python", f"{here.kernel}, {here.python}"),
+        ("frequency governor", machines.governor() or "not visible"),
+        ("load average", f"{machines.load():.2f} over the last minute"),
+        ("stolen by the hypervisor", f"{percent(machines.stolen())} since boot"),
+        (
+            "CPU pressure (PSI)",
+            "not visible" if stalled is None else f"{stalled / 1e9:.1f} s stalled since boot",
+        ),
+        ("cgroup throttling", "none visible" if throttled is None else f"{throttled / 1e9:.1f} s so far"),
+        ("fingerprint", here.fingerprint),
+    )
+    answer = "Clients and servers run apart." if here.client_cores else "Clients and servers share cores."
+    return Check("machine", "What is this machine?", ("", ""), rows, answer)
+
+
+def floor(bench: Bench) -> Check:
+    """Time a bare ping-pong over loopback."""
+    rows = []
+    for users in (1, 16):
+        result = bench.play([FLOOR], users, 1.5, 1)
+        p50 = median_p50(result, 0)
+        rows.append(
+            (str(users), micros(p50), f"{1e9 / rounds.time_per_call(result.turns, _rows(result)):,.0f}")
+        )
+    answer = f"No call of any stack can be quicker than about {rows[0][1]} here."
+    return Check("floor", "What does loopback cost?", ("users", "p50", "calls/s"), tuple(rows), answer)
+
+
+def tax(bench: Bench, forks: int = 4, seconds: float = 3.0) -> Check:
+    """Compare the harness' own loop with a bare loop of the same client, under gevent and with threads."""
+    rows, met = [], True
+    for users in (1, 16):
+        arms = [
+            Arm(name=f"{stack} {driver}", stack=stack, driver=driver)
+            for stack in _TAXED
+            for driver in ("locust", "bare", "plain")
+        ]
+        result = bench.play(arms, users, seconds * forks, forks)
+        for k, stack in enumerate(_TAXED):
+            own, bare, plain = 3 * k, 3 * k + 1, 3 * k + 2
+            share = math.exp(float(np.mean(busy_ratio(result, bare, own))))
+            threads = math.exp(float(np.mean(busy_ratio(result, plain, bare))))
+            goal = _TAX_GOALS[stack]
+            met = met and share >= goal
+            rows.append((stack, str(users), f"{share:.3f}", f"≥ {goal:.2f}", f"{1 / threads:.2f}"))
+    columns = ("stack", "users", "throughput / bare loop", "goal", "threads / gevent")
+    answer = (
+        "The harness leaves the client library nearly all of its throughput."
+        if met
+        else "The tax is too high."
+    )
+    return Check("tax", "What does the harness cost?", columns, tuple(rows), answer, met)
+
+
+def variance(bench: Bench) -> Check:
+    """Compare `grpc-protobuf` with itself, and tell how far fresh starts differ from each other."""
+    rows, advice = [], []
+    arms = [Arm(name=name, stack="grpc-protobuf") for name in ("A", "B")]
+    for users in (1, 16):
+        result = bench.play(arms, users, _FORKS * _FORK_SECONDS, _FORKS, floor=True)
+        for metric in rounds.METRICS:
+            between, within = spreads(result, metric)
+            forks = {goal: needed(between, within, _FORK_SECONDS, goal) for goal in (0.01, 0.02, 0.05)}
+            rows.append(
+                (
+                    str(users),
+                    metric,
+                    percent(within / math.sqrt(_FORK_SECONDS), 2),
+                    percent(between, 2),
+                    *(_duration(count) for count in forks.values()),
+                )
+            )
+            advice.append(best_length(between, within))
+    columns = ("users", "metric", "SD within a fork", "SD between forks", "±1 %", "±2 %", "±5 %")
+    answer = (
+        f"About {np.median(advice):.1f} s of measuring a fork make the most of the time here; "
+        f"the columns on the right say how long two arms and the floor take to be told apart that finely."
+    )
+    return Check("variance", "What can be resolved here, and in which time?", columns, tuple(rows), answer)
+
+
+START = 2.5
+"""Seconds that a fork takes to start and warm up, about."""
+
+
+def spreads(result: Result, metric: str) -> tuple[float, float]:
+    """Give the standard deviation of an effect between forks, and within one in a second of measuring.
+
+    The variance over forks of an effect is the sum of both parts; the part within is estimated from the
+    two halves of each fork's rounds, whose difference has twice the variance of a half.
+    """
+    arranged = rounds.arrange(result)
+    halves = [
+        rounds.effects(arranged, metric, 1, 0, part=part)[0]
+        for part in (rounds.FIRST_HALF, rounds.SECOND_HALF)
+    ]
+    within = float(np.mean((halves[0] - halves[1]) ** 2)) / 4
+    total = float(np.var(effects(result, metric, 1), ddof=1))
+    seconds = result.trial.seconds / result.trial.forks
+    return math.sqrt(max(0.0, total - within)), math.sqrt(within * seconds)
+
+
+def needed(between: float, within: float, seconds: float, half_width: float) -> int | None:
+    """Give the number of forks, 4 to 64, after which an interval is that narrow; None if more are needed."""
+    deviation = math.sqrt(between**2 + within**2 / seconds)
+    return next((forks for forks in range(4, 65) if factor(forks) * deviation <= half_width), None)
+
+
+def best_length(between: float, within: float) -> float:
+    """Give the seconds of measuring a fork that give the narrowest interval in a given time.
+
+    The optimum of two-stage sampling (Cochran, Sampling Techniques, 1977, 10.6): √(cost of a fork / cost of
+    a second) × SD within / SD between; kept between 1 and 10 s.
+    """
+    if not between:
+        return 10.0
+    return min(10.0, max(1.0, math.sqrt(START) * within / between))
+
+
+def _duration(forks: int | None) -> str:
+    return "> 64 forks" if forks is None else f"{forks} forks, {forks * (_FORK_SECONDS + START):.0f} s"
+
+
+def _rows(result: Result) -> rounds.Rows:
+    return np.flatnonzero(result.turns.long == 0)
+
+
+def _cores(bench: Bench) -> str:
+    here = bench.machine
+    if not here.client_cores:
+        return f"{here.cores}, nothing is pinned"
+    clients, servers = (",".join(map(str, cores)) for cores in (here.client_cores, here.server_cores))
+    return f"{here.cores}: clients on {clients}, servers on {servers}"

@@ -1,0 +1,143 @@
+"""The proofs of the method: known answers that it must read back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from harness.decide import rounds, stats
+from harness.doctor.bench import Bench, effects, median_p50, written
+from harness.doctor.check import Check, micros, percent
+from harness.results import Result
+from scenarios.arm import Arm
+
+_RUNS = 20
+_AA_FORKS = 8
+_AA_SECONDS = 2.5
+_AA_HALF = 0.02
+_AA_NARROW = 16
+_AA_INSIDE = 17
+_BLOCK = 2_000_000_000
+_BLOCK_FORKS = 5
+_BLOCKS = 6
+_TRUE = 0.05
+_CROWDED = 0.03
+_READ = 0.015
+
+
+def same_against_same(bench: Bench, runs: int = _RUNS) -> Check:
+    """Compare `grpc-protobuf` with itself, again and again, and count how often the interval holds 1."""
+    arms = [Arm(name=name, stack="grpc-protobuf") for name in ("A", "B")]
+    bench.plan(2 * runs)
+    rows, met = [], True
+    for users in (1, 16):
+        results = [bench.play(arms, users, _AA_FORKS * _AA_SECONDS, _AA_FORKS) for _ in range(runs)]
+        for metric in rounds.METRICS:
+            found = [stats.interval(effects(result, metric, 1)) for result in results]
+            halves = [(high - low) / 2 for _, low, high in found]
+            narrow = sum(half <= _AA_HALF for half in halves)
+            inside = sum(low <= 0 <= high for _, low, high in found)
+            spread = np.std([effects(result, metric, 1) for result in results], axis=1, ddof=1)
+            met = met and narrow * _RUNS >= _AA_NARROW * runs and inside * _RUNS >= _AA_INSIDE * runs
+            rows.append(
+                (
+                    str(users),
+                    metric,
+                    f"{narrow} of {runs}",
+                    f"{inside} of {runs}",
+                    percent(float(np.median(halves)), 2),
+                    percent(max(halves), 2),
+                    percent(float(np.sqrt(np.mean(spread**2))), 2),
+                    percent(float(np.mean([middle for middle, _, _ in found])), 2),
+                )
+            )
+    widths = ("half-width ≤ 2 %", "1 inside", "median half-width", "widest")
+    columns = ("users", "metric", *widths, "SD between forks", "mean")
+    question = f"{runs} A/A runs of {_AA_FORKS} forks of {_AA_SECONDS} s: narrow enough, and right?"
+    answer = f"Wanted: narrow in {_AA_NARROW} of {_RUNS}, 1 inside in {_AA_INSIDE} of {_RUNS}."
+    return Check("aa", question, columns, tuple(rows), answer, met)
+
+
+def turns_against_blocks(bench: Bench) -> Check:
+    """Read the ratio of two unlike stacks in turns, and again in alternating blocks of 2 s."""
+    arms = [Arm(name=name, stack=name) for name in ("grpc-protobuf", "tcp-msgpack")]
+    bench.plan(4)
+    rows, met = [], True
+    for users in (1, 16):
+        short = bench.play(arms, users, 8 * 5.0, 8)
+        blocks = bench.play(arms, users, _BLOCK_FORKS * _BLOCKS * 2 * _BLOCK / 1e9, _BLOCK_FORKS, turn=_BLOCK)
+        for metric in rounds.METRICS:
+            turns, block = effects(short, metric, 1), effects(blocks, metric, 1)
+            apart = math.exp(float(np.mean(turns) - np.mean(block))) - 1
+            met = met and abs(apart) <= _TRUE
+            rows.append((str(users), metric, written(turns), written(block), f"{100 * apart:+.1f} %"))
+    columns = ("users", "metric", "in turns", "in blocks of 2 s", "apart")
+    question = "tcp-msgpack against grpc-protobuf: do turns say the same as long blocks?"
+    return Check("unlike", question, columns, tuple(rows), "Wanted: at most 5 % apart.", met)
+
+
+def alone_and_in_company(bench: Bench) -> Check:
+    """Read the same ratio with no other arm in the trial, and with four."""
+    pair = [Arm(name=name, stack=name) for name in ("grpc-protobuf", "tcp-msgpack")]
+    others = [
+        Arm(name=f"other {k}", stack=stack)
+        for k, stack in enumerate(("grpc-msgpack", "tcp-msgpack", "grpc-msgpack", "grpc-protobuf"))
+    ]
+    bench.plan(4)
+    rows, met = [], True
+    for users in (1, 16):
+        alone = bench.play(pair, users, 8 * 5.0, 8)
+        crowd = bench.play([*pair, *others], users, 8 * 15.0, 8)
+        for metric in rounds.METRICS:
+            few, many = effects(alone, metric, 1), effects(crowd, metric, 1)
+            apart = math.exp(float(np.mean(many) - np.mean(few))) - 1
+            met = met and abs(apart) <= _CROWDED
+            rows.append((str(users), metric, written(few), written(many), f"{100 * apart:+.1f} %"))
+    columns = ("users", "metric", "alone", "with four others", "apart")
+    question = "tcp-msgpack against grpc-protobuf: does company change the ratio?"
+    return Check("company", question, columns, tuple(rows), "Wanted: at most 3 % apart.", met)
+
+
+def injected(bench: Bench) -> Check:
+    """Slow the handler down by a known time, and read it back."""
+    bench.plan(2)
+    base = Arm(name="base", stack="grpc-protobuf")
+    pilot = bench.play([base], 1, 4.0, 2)
+    call = median_p50(pilot, 0)
+    arms, wanted = [base], []
+    for share in (0.03, 0.10):
+        for kind in ("spin", "touch"):
+            slow = round(share * call / 1000, 2)
+            arms.append(
+                Arm(name=f"{kind} {percent(share, 0)}", stack="grpc-protobuf", work=f"{kind}:{slow}us")
+            )
+            wanted.append(slow * 1000)
+    result = bench.play(arms, 1, 8 * 12.0, 8)
+    rows, met = [], True
+    for k, time in enumerate(wanted, start=1):
+        for metric, cost in (("p50", median_p50(result, 0)), ("time", _time(result))):
+            true = time / cost
+            read = math.exp(float(np.mean(effects(result, metric, k)))) - 1
+            met = met and abs(read - true) <= _READ
+            values = written(effects(result, metric, k))
+            points = f"{100 * (read - true):+.1f}"
+            rows.append((arms[k].name, micros(time), metric, f"{100 * true:+.1f} %", values, points))
+    columns = ("injected", "time", "metric", "true", "read", "points apart")
+    question = "A handler slower by a known time, one user: is it read back?"
+    return Check("injected", question, columns, tuple(rows), "Wanted: within 1.5 points.", met)
+
+
+def _time(result: Result) -> float:
+    return rounds.time_per_call(
+        result.turns, np.flatnonzero((result.turns.arm == 0) & (result.turns.long == 0))
+    )
+
+
+PROOFS: dict[str, Callable[[Bench], Check]] = {
+    "injected": injected,
+    "unlike": turns_against_blocks,
+    "company": alone_and_in_company,
+    "aa": same_against_same,
+}
