@@ -239,7 +239,9 @@ def _to_json(value: object) -> str:
 
 
 def _from_json(kind: type, value: object) -> object:
-    if get_origin(kind) is np.ndarray and isinstance(value, str):
+    if get_origin(kind) is np.ndarray:
+        if not isinstance(value, str):
+            raise ValueError(f"a column is text, not {value!r}")
         planes = np.frombuffer(zlib.decompress(base64.b64decode(value)), np.uint8).reshape(8, -1)
         return np.ascontiguousarray(planes.T).view("<i8").reshape(-1).astype(np.int64)
     raise NotImplementedError(kind)

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
+VALID = "valid"
+NOTE = "note"
+DOUBTFUL = "doubtful"
+INVALID = "invalid"
+
 
 class Estimate(msgspec.Struct, frozen=True):
     """A value with its bounds."""

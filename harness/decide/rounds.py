@@ -1,0 +1,177 @@
+"""Pairs the turns of two arms round by round, and gives what each fork says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.decide import stats
+from harness.decide.stats import Numbers
+from harness.results import Result, ResultError, Turns
+
+Rows = NDArray[np.int64]
+"""Row numbers of `Turns`."""
+METRICS = ("p50", "time", "cpu")
+FLOOR = "floor"
+WHOLE = (0.0, 1.0)
+FIRST_HALF = (0.0, 0.5)
+SECOND_HALF = (0.5, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Rounds:
+    """The turns of a trial's finished forks, by fork, arm and round.
+
+    `short` and `long` hold one table a fork, shape (arms, rounds): row numbers of `turns`, −1 where an arm
+    had no turn. Turns of a fork that was not measured to its end are left out.
+    """
+
+    result: Result
+    short: tuple[Rows, ...]
+    long: tuple[Rows, ...]
+
+    @property
+    def turns(self) -> Turns:
+        """Give the columns that row numbers refer to."""
+        return self.result.turns
+
+    @property
+    def baseline(self) -> int:
+        """Give the arm that ratios refer to; raises `ValueError` where the trial has no such arm."""
+        trial = self.result.trial
+        names = [arm.name for arm in trial.arms]
+        if trial.baseline not in names:
+            raise ValueError(f"the baseline {trial.baseline!r} is none of the arms: {', '.join(names)}")
+        return names.index(trial.baseline)
+
+    @property
+    def floor(self) -> int | None:
+        """Give the floor's arm, None where there is none."""
+        arms = self.result.trial.arms
+        return len(arms) - 1 if arms[-1].name == FLOOR else None
+
+    @property
+    def forks(self) -> int:
+        """Give how many forks were measured to the end."""
+        return len(self.short)
+
+    def name(self, arm: int) -> str:
+        """Give the name of an arm."""
+        return self.result.trial.arms[arm].name
+
+    def rows(self, arm: int, *, long: bool | None = False) -> Rows:
+        """Give the rows of one arm, all forks; with `long` None both kinds of turn."""
+        tables = {True: self.long, False: self.short, None: self.short + self.long}[long]
+        rows = np.concatenate([table[arm] for table in tables]) if tables else np.empty(0, np.int64)
+        return rows[rows >= 0]
+
+    def pairs(self, arm: int, base: int, *, long: bool, part: tuple[float, float]) -> list[tuple[Rows, Rows]]:
+        """Give per fork the rows of two arms in the rounds that both played, in order.
+
+        `part` limits them to a share of the fork's rounds, such as the first half (0, 0.5).
+        """
+        pairs = []
+        for table in self.long if long else self.short:
+            start, end = (int(share * table.shape[1]) for share in part)
+            ours, theirs = table[arm, start:end], table[base, start:end]
+            both = (ours >= 0) & (theirs >= 0)
+            pairs.append((ours[both], theirs[both]))
+        return pairs
+
+
+def arrange(result: Result) -> Rounds:
+    """Sort the turns of `result` into rounds; raises `ResultError` for turns of an arm that it has not."""
+    arms, count = result.turns.arm, len(result.trial.arms)
+    if len(arms) and not 0 <= arms.min() <= arms.max() < count:
+        raise ResultError(f"the turns name arm {arms.min()} to {arms.max()}, but the trial has {count} arms")
+    tables = {
+        long: tuple(_table(result, fork, long=long) for fork in range(result.forks_done))
+        for long in (False, True)
+    }
+    return Rounds(result, tables[False], tables[True])
+
+
+def _table(result: Result, fork: int, *, long: bool) -> Rows:
+    turns = result.turns
+    rows = np.flatnonzero((turns.fork == fork) & (turns.long == int(long)))
+    rounds, place = np.unique(turns.round[rows], return_inverse=True)
+    table = np.full((len(result.trial.arms), len(rounds)), -1)
+    table[turns.arm[rows], place] = rows
+    return table
+
+
+def _p50(turns: Turns, ours: Rows, theirs: Rows) -> tuple[float, float]:
+    known = (turns.p50[ours] > 0) & (turns.p50[theirs] > 0)
+    costs = [turns.p50[rows[known]].astype(np.float64) for rows in (ours, theirs)]
+    difference = float(np.median(costs[0] - costs[1])) if known.any() else float("nan")
+    return stats.median_ln_ratio(*costs), difference
+
+
+def _time(turns: Turns, ours: Rows, theirs: Rows) -> tuple[float, float]:
+    costs = [time_per_call(turns, rows) for rows in (ours, theirs)]
+    return stats.ln_ratio(*costs), costs[0] - costs[1]
+
+
+def _cpu(turns: Turns, ours: Rows, theirs: Rows) -> tuple[float, float]:
+    costs = [client_cpu(turns, rows) + server_cpu(turns, rows) for rows in (ours, theirs)]
+    return stats.ln_ratio(*costs), costs[0] - costs[1]
+
+
+def _typical_time(turns: Turns, ours: Rows, theirs: Rows) -> tuple[float, float]:
+    with np.errstate(divide="ignore"):
+        costs = [turns.window[rows] / turns.done[rows] for rows in (ours, theirs)]
+    return stats.median_ln_ratio(*costs), float("nan")
+
+
+_EFFECTS: dict[str, Callable[[Turns, Rows, Rows], tuple[float, float]]] = {
+    "p50": _p50,
+    "time": _time,
+    "cpu": _cpu,
+    "typical time": _typical_time,
+}
+
+
+def time_per_call(turns: Turns, rows: Rows) -> float:
+    """Give window / good calls that ended in it, in ns, over `rows` together; NaN without such a call."""
+    return stats.ratio(turns.window[rows].sum(), turns.done[rows].sum())
+
+
+def client_cpu(turns: Turns, rows: Rows) -> float:
+    """Give the load process' CPU per call in ns, over all calls of `rows`; NaN without a call."""
+    return stats.ratio(turns.client[rows].sum(), turns.calls[rows].sum())
+
+
+def server_cpu(turns: Turns, rows: Rows) -> float:
+    """Give the servers' CPU per call in ns; NaN without a call, or where it cannot be read.
+
+    That is where a turn has −1, or all have 0: a server that answers uses some.
+    """
+    server = turns.server[rows]
+    known = (server >= 0).all() and server.any()
+    return stats.ratio(server.sum(), turns.calls[rows].sum()) if known else float("nan")
+
+
+def effects(
+    rounds: Rounds,
+    metric: str,
+    arm: int,
+    base: int,
+    *,
+    long: bool = False,
+    part: tuple[float, float] = WHOLE,
+) -> tuple[Numbers, Numbers]:
+    """Give per fork ln(cost of `arm` / cost of `base`), and the difference of the costs in ns.
+
+    `metric` is ``p50`` (median over rounds of the rounds' ratios), ``time`` and ``cpu`` (ratio of sums over
+    rounds), or ``typical time`` (median over rounds of the rounds' time per call, which leaves bursts out).
+    NaN where a fork says nothing.
+    """
+    found = [
+        _EFFECTS[metric](rounds.turns, ours, theirs)
+        for ours, theirs in rounds.pairs(arm, base, long=long, part=part)
+    ]
+    ratios, differences = np.array(found, float).reshape(-1, 2).T
+    return ratios, differences

@@ -1,0 +1,116 @@
+"""Says the answer of a trial in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from harness.decide.comparison import DOUBTFUL, INVALID, ArmFigures, Estimate, Finding
+from harness.decide.estimates import FORKS_FOR_INTERVAL
+from harness.decide.figures import ratio
+from harness.decide.rounds import Rounds
+
+_LARGE = ((100, 0), (10, 1))
+"""From which ratio on how many decimals are shown."""
+_NARROW = 0.01
+
+
+def write(rounds: Rounds, arms: Sequence[ArmFigures], findings: Sequence[Finding]) -> str:
+    """Give the answer: what time per call says, or why nothing can be said.
+
+    With fewer than `FORKS_FOR_INTERVAL` forks it tells what was seen in them, and ranks nothing.
+    """
+    trial = rounds.result.trial
+    ranked = sorted((arm for arm in arms if "time" in arm.ratios), key=_time)
+    if not rounds.forks:
+        return "Nothing was measured to the end of a start, so there are no figures."
+    if arms[rounds.baseline].validity == INVALID:
+        fatal = [one.text for one in findings if one.arm == trial.baseline and one.validity == INVALID]
+        why = "; ".join(text.partition("\n")[0] for text in fatal)
+        return f"{trial.baseline}, which ratios refer to, has no valid figures: {why}."
+    if not ranked:
+        return f"There is no arm with valid figures to hold against {trial.baseline}."
+    if rounds.forks < FORKS_FOR_INTERVAL:
+        return _seen(rounds.forks, ranked[0], trial.baseline)
+    first = arms[rounds.baseline] if _time(ranked[0]) >= 1 else ranked[0]
+    others = [arm for arm in (arms[rounds.baseline], *ranked) if arm is not first]
+    tied = [arm for arm in others if not _apart(rounds, arms, first, arm)]
+    return (
+        f"{_answer(trial.baseline, first, others, tied)}{_doubts([first, arms[rounds.baseline]], findings)}."
+    )
+
+
+def _time(arm: ArmFigures) -> float:
+    return arm.ratios["time"].estimate.value
+
+
+def _seen(forks: int, arm: ArmFigures, baseline: str) -> str:
+    starts = "this one start" if forks == 1 else f"these {forks} starts"
+    estimate = arm.ratios["time"].estimate
+    return (
+        f"In {starts} {arm.name} took {show(estimate)} the time per call of {baseline}"
+        f"{_bounds(estimate, 'spread ')}; that says nothing of the next start."
+    )
+
+
+def _apart(rounds: Rounds, arms: Sequence[ArmFigures], first: ArmFigures, other: ArmFigures) -> bool:
+    long = any(arm.ratios["time"].long_turns for arm in (first, other) if arm.ratios)
+    found = ratio(rounds, "time", arms.index(first), arms.index(other), long=long)
+    return found is not None and found.resolved
+
+
+def _answer(
+    baseline: str, first: ArmFigures, others: Sequence[ArmFigures], tied: Sequence[ArmFigures]
+) -> str:
+    names = _and([first.name, *(arm.name for arm in tied)])
+    if len(tied) == len(others):
+        only = next(arm for arm in (first, *tied) if arm.ratios)
+        bounds = f": {only.name} takes ≈ {_against(only, baseline)}" if len(tied) == 1 else ""
+        return f"No difference in time per call between {names} could be resolved{bounds}"
+    head = f"{names} are the fastest, too close to tell apart" if tied else f"{first.name} is the fastest"
+    if baseline in [arm.name for arm in (first, *tied)]:
+        shown = next(arm for arm in others if arm not in tied)
+        return f"{head}; {shown.name} takes {_against(shown, baseline)}"
+    return f"{head}: {_against(first, baseline)}"
+
+
+def _against(arm: ArmFigures, baseline: str) -> str:
+    estimate = arm.ratios["time"].estimate
+    return f"{show(estimate)} the time per call of {baseline}{_bounds(estimate)}"
+
+
+def _doubts(arms: Sequence[ArmFigures], findings: Iterable[Finding]) -> str:
+    names = {"", *(arm.name for arm in arms)}
+    kinds = [
+        finding.kind
+        for finding in findings
+        if finding.arm in names
+        and finding.validity == DOUBTFUL
+        and (not finding.figures or "time" in finding.figures)
+    ]
+    return f"; doubtful ({', '.join(dict.fromkeys(kinds))})" if kinds else ""
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def show(estimate: Estimate) -> str:
+    """Write a ratio with as many decimals as it is known to: ``0.31×``."""
+    return f"{estimate.value:.{_decimals(estimate)}f}×"
+
+
+def _bounds(estimate: Estimate, kind: str = "") -> str:
+    if estimate.low is None or estimate.high is None:
+        return ""
+    decimals = _decimals(estimate)
+    return f" ({kind}{estimate.low:.{decimals}f} to {estimate.high:.{decimals}f})"
+
+
+def _decimals(estimate: Estimate) -> int:
+    """Give two decimals for ratios about 1, fewer for large ones, one more where bounds would coincide."""
+    for large, decimals in _LARGE:
+        if estimate.value >= large:
+            return decimals
+    if estimate.low is None or estimate.high is None:
+        return 2
+    return 3 if estimate.high - estimate.low < _NARROW else 2
