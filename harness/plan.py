@@ -17,6 +17,7 @@ from stacks import shop
 FLOOR = Arm(name="floor", stack="floor")
 MOST_USERS = 10_000
 MOST_FORKS = 200
+MOST_SECONDS = 86_400.0
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -100,8 +101,8 @@ def _check(wish: Wish) -> None:
             raise SpecError(f"there is no sample {sample!r}; samples are: {', '.join(shop.SAMPLES)}")
     if not 1 <= wish.forks <= MOST_FORKS:
         raise SpecError(f"forks={wish.forks}: must be from 1 to {MOST_FORKS}")
-    if not wish.seconds > 0:
-        raise SpecError(f"seconds={wish.seconds:g}: must be more than 0")
+    if not 0 < wish.seconds <= MOST_SECONDS:
+        raise SpecError(f"seconds={wish.seconds:g}: must be more than 0 and at most {MOST_SECONDS:.0f}")
     for arm in wish.arms:
         if arm.name == FLOOR.name or arm.stack == FLOOR.stack:
             raise SpecError("the floor takes part in every trial by itself; leave it out")

@@ -79,7 +79,7 @@ def _located(path: Path, text: str, data: dict[str, Any], message: str) -> str:
 def _named(keys: list[str], data: dict[str, Any]) -> list[str]:
     """Put the arm's name where msgspec writes ``...`` for a dict's key, which it does not tell."""
     named = [key for key in keys if not key.isdecimal()]
-    if named[:1] == ["arms"]:
+    if named[:1] == ["arms"] and isinstance(data["arms"], dict):
         for name, table in data["arms"].items():
             try:
                 msgspec.convert(table, _ArmTable)
@@ -95,7 +95,7 @@ def _line(text: str, keys: list[str]) -> int:
     for depth, key in enumerate(keys):
         name = rf"[\"']?{re.escape(key)}[\"']?"
         header = re.compile(rf"\s*\[\s*(?:.+\.\s*)?{name}\s*(?:\..*)?\]")
-        pair = re.compile(rf"\s*{name}\s*(?:\.|=)|.*[{{,]\s*{name}\s*=")
+        pair = re.compile(rf"\s*(?:[^=#]*\.\s*)?{name}\s*(?:\.|=)|.*[{{,]\s*{name}\s*=")
         for k in range(at, len(lines)):
             if header.match(lines[k]) or (pair.match(lines[k]) and (depth or not _in_table(lines, k))):
                 at = k

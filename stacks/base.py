@@ -70,6 +70,8 @@ class Method(Generic[Q, R]):
     reply: type[R]
     kind: Kind
     handler: Callable[[Q], R]
+    service: str = ""
+    """Full name of the service that it belongs to, such as ``rpcduel.Shop``; paths of gRPC need it."""
 
 
 @dataclass(frozen=True)

@@ -38,23 +38,30 @@ def read(cls: type) -> Service:
 
     The full name is ``package.Class``, where the package is `cls.package`, else its top module.
     """
-    instance = cls()
+    try:
+        instance = cls()
+    except TypeError as error:
+        raise SchemaError(f"service {cls.__name__} cannot be made without arguments: {error}") from error
+    package = getattr(cls, "package", cls.__module__.partition(".")[0])
+    full_name = f"{package}.{cls.__name__}"
     methods = tuple(
-        _method(cls, name, getattr(instance, name))
+        _method(cls, name, getattr(instance, name), full_name)
         for name, member in vars(cls).items()
         if inspect.isfunction(member) and not name.startswith("_")
     )
     if not methods:
         raise SchemaError(f"service {cls.__name__} has no public method")
-    package = getattr(cls, "package", cls.__module__.partition(".")[0])
-    return Service(f"{package}.{cls.__name__}", methods)
+    return Service(full_name, methods)
 
 
-def _method(cls: type, name: str, handler: Any) -> Method[Any, Any]:
+def _method(cls: type, name: str, handler: Any, service: str) -> Method[Any, Any]:
     where = f"{cls.__name__}.{name}"
-    hints = typing.get_type_hints(handler)
+    try:
+        hints = typing.get_type_hints(handler)
+    except NameError as error:
+        raise SchemaError(f"{where}: an annotation cannot be found: {error}") from error
     reply = hints.pop("return", None)
-    if len(hints) != 1 or reply is None:
+    if len(hints) != 1 or len(inspect.signature(handler).parameters) != 1 or reply is None:
         raise SchemaError(f"{where} must have one annotated argument and an annotated result")
     request, many_in = _message(where, next(iter(hints.values())))
     reply, many_out = _message(where, reply)
@@ -64,13 +71,14 @@ def _method(cls: type, name: str, handler: Any) -> Method[Any, Any]:
         (True, False): Kind.CLIENT,
         (True, True): Kind.BIDI,
     }
-    return Method(wire_name(name), request, reply, kinds[many_in, many_out], handler)
+    return Method(wire_name(name), request, reply, kinds[many_in, many_out], handler, service)
 
 
 def _message(where: str, hint: Any) -> tuple[type[msgspec.Struct], bool]:
     origin = typing.get_origin(hint)
-    many = origin in (collections.abc.Iterable, collections.abc.Iterator)
-    message = typing.get_args(hint)[0] if many else hint
+    parts = typing.get_args(hint)
+    many = origin in (collections.abc.Iterable, collections.abc.Iterator) and len(parts) == 1
+    message = parts[0] if many else hint
     if not (inspect.isclass(message) and issubclass(message, msgspec.Struct)):
         raise SchemaError(f"{where}: {hint!r} is no message; a msgspec.Struct is wanted")
     return message, many

@@ -223,13 +223,13 @@ def _show(finished: Sequence[Result], place: Path, *, as_json: bool) -> list[Com
 
     comparisons = [compare.decide(result) for result in finished]
     if as_json:
-        click.echo(json.render(comparisons))
+        click.echo(json.render(comparisons), nl=False)
         return comparisons
     if not comparisons:
         click.echo("No trial was finished; nothing was stored.")
         return comparisons
     terminal.show(comparisons)
-    click.echo(f"{comparisons[-1].sentence} Report: {place}")
+    click.echo(f"\nStored in {place}; read it again with: rpcduel report {place}")
     return comparisons
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 import stacks
 from harness import machine as machines
+from harness.measure import interrupts
 from harness.measure.books import Books
 from harness.measure.contender import Contender
 from harness.measure.fork import Fork
@@ -44,7 +45,8 @@ def conduct(trial: Trial, machine: Machine, seed: int, command: str, observer: O
     before, began = (machines.stalled(), machines.throttled()), time.monotonic_ns()
     interrupted = False
     try:
-        conductor.play()
+        with interrupts.once():
+            conductor.play()
     except KeyboardInterrupt:
         interrupted = True
     spent = time.monotonic_ns() - began

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 _PROC = Path("/proc")
-_KTHREADD = 2
+_KERNEL_THREAD = 0x00200000
+"""``PF_KTHREAD`` of Linux' ``sched.h``, in the flags of ``/proc/PID/stat``."""
 _STEAL = 8
 _TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
@@ -91,8 +92,8 @@ class Others(Meter):
         stat = _stat(pid)
         if stat is None or pid == os.getpid():
             return False
-        parent, group = int(stat[1]), int(stat[2])
-        return _KTHREADD not in (pid, parent) and group not in self._ours
+        group, flags = int(stat[2]), int(stat[6])
+        return not flags & _KERNEL_THREAD and group not in self._ours
 
 
 def _pids() -> list[int]:

@@ -97,12 +97,15 @@ class Baton:
         self._end.sendall(_LENGTH.pack(len(data)) + data)
 
     def receive(self, timeout: float | None = None) -> Message:
-        """Wait for a message; raises `TimeoutError`, or `EOFError` when the other end is gone."""
+        """Wait for a message; raises `TimeoutError`, or `EOFError` when the other end is gone or confused."""
         self._end.settimeout(timeout)
         (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
         if length > _MOST:
             raise EOFError(f"a message of {length} bytes came over the baton")
-        message: Message = self._decode(self._exactly(length))
+        try:
+            message: Message = self._decode(self._exactly(length))
+        except msgspec.DecodeError as error:
+            raise EOFError(f"what came over the baton is no message: {error}") from error
         return message
 
     def close(self) -> None:

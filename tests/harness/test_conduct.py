@@ -1,0 +1,381 @@
+"""The conductor with real servers and real load processes: books, isolation, faults, clean-up."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import psutil
+import pytest
+
+from harness import machine
+from harness.decide.compare import decide
+from harness.measure import conduct
+from harness.plan import FLOOR
+from harness.results import Result, Trial
+from scenarios.arm import Arm
+from stacks import service
+
+MILLISECOND = 1_000_000
+GRPC = Arm(name="grpc", stack="grpc-protobuf")
+TCP = Arm(name="tcp", stack="tcp-msgpack")
+
+
+class Watch:
+    """An observer that does something once, at a turn."""
+
+    def __init__(self, act: Callable[[], None] | None = None, *, after: float = 0.3) -> None:
+        self.act = act
+        self.after = after
+        self.notes: list[str] = []
+        self.phases: list[str] = []
+
+    def start(self, plan: str) -> None:
+        pass
+
+    def phase(self, text: str) -> None:
+        self.phases.append(text)
+
+    def advance(self, arm: str, fork: int, forks: int, fraction: float, seconds_left: float) -> None:
+        if self.act and fraction >= self.after:
+            act, self.act = self.act, None
+            act()
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def close(self) -> None:
+        pass
+
+
+def trial(*arms: Arm, users: int = 1, seconds: float = 0.5, forks: int = 1, timeout: float = 5.0) -> Trial:
+    return Trial(
+        scenario="unary",
+        arms=arms,
+        baseline=arms[0].name,
+        users=users,
+        sample="small",
+        method="Quote",
+        turn=5 * MILLISECOND,
+        settle=MILLISECOND,
+        seconds=seconds,
+        forks=forks,
+        service=service.DEFAULT,
+        timeout=timeout,
+    )
+
+
+def play(asked: Trial, observer: Watch | None = None) -> Result:
+    return conduct.conduct(asked, machine.look(), 7, "rpcduel test", observer or Watch())
+
+
+def children() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
+
+
+def server_of(stack: str) -> psutil.Process:
+    """Find the server process of an arm by its command line."""
+    return next(p for p in children() if "serve" in p.cmdline() and stack in p.cmdline())
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left():
+    before = psutil.Process().num_fds()
+    yield
+    assert children() == []
+    assert psutil.Process().num_fds() <= before
+
+
+def test_a_trial_has_turns_of_every_arm_and_balanced_books():
+    result = play(trial(GRPC, TCP, FLOOR, users=4, seconds=1.5, forks=2))
+
+    turns = result.turns
+    assert [run.failure for run in result.runs] == [None, None, None]
+    assert [run.differs for run in result.runs] == ["", "", ""]
+    assert [run.errors for run in result.runs] == [{}, {}, {}]
+    assert result.forks_done == 2
+    assert set(turns.fork.tolist()) == {0, 1}
+    for arm in range(3):
+        mine = turns.arm == arm
+        assert turns.calls[mine].sum() > 100
+        assert (turns.done[mine] <= turns.calls[mine]).all()
+        assert (turns.client[mine] > 0).all()
+        assert turns.server[mine].sum() > 0
+        assert (turns.window[mine] < turns.busy[mine]).all()
+    assert (turns.failed == 0).all()
+    assert (turns.max >= turns.p50).all()
+
+
+def test_every_round_has_every_arm_once_and_the_next_is_its_mirror():
+    result = play(trial(GRPC, TCP, FLOOR, seconds=1.0))
+
+    turns = result.turns
+    orders = [
+        turns.arm[(turns.round == r) & (turns.long == 0)].tolist() for r in range(int(turns.round.max()) + 1)
+    ]
+    orders = [order for order in orders if order]
+    assert len(orders) >= 4
+    for first, second in zip(orders[::2], orders[1::2], strict=False):
+        assert sorted(first) == [0, 1, 2]
+        assert second == first[::-1]
+
+
+def test_histograms_hold_the_calls_of_the_windows():
+    result = play(trial(TCP, FLOOR, seconds=1.0))
+
+    assert {(h.arm, h.fork, h.long) for h in result.histograms} >= {(0, 0, False), (1, 0, False)}
+    figures = {arm.name: arm for arm in decide(result).arms}
+    for k, name in enumerate(("tcp", "floor")):
+        p50s = result.turns.p50[(result.turns.arm == k) & (result.turns.long == 0)]
+        assert p50s.min() <= figures[name].p50.value <= p50s.max()
+
+
+def test_all_processes_are_fresh_in_every_fork():
+    result = play(trial(GRPC, TCP, seconds=0.6, forks=3))
+
+    pids = [pid for run in result.runs for fork in run.pids for pid in fork]
+    assert len(pids) == 2 * 3 * 2
+    assert len(set(pids)) == len(pids)
+
+
+def test_a_server_that_sleeps_a_known_time_is_read_back():
+    result = play(trial(Arm(name="slow", stack="tcp-msgpack", work="wait:20ms"), TCP, seconds=2.0))
+
+    figures = {arm.name: arm for arm in decide(result).arms}
+    slept = figures["slow"].p50.value - figures["tcp"].p50.value
+    assert figures["slow"].p50.value >= 20 * MILLISECOND
+    assert slept == pytest.approx(20 * MILLISECOND, rel=0.25)
+
+
+def test_turns_are_lengthened_for_all_arms_where_calls_are_long():
+    asked = trial(Arm(name="slow", stack="tcp-msgpack", work="wait:20ms"), TCP, seconds=1.0)
+
+    result = play(asked)
+
+    assert result.trial.turn >= 10 * 20 * MILLISECOND
+    assert result.trial.settle < result.trial.turn
+    short = result.turns.window[result.turns.long == 0]
+    assert set(short.tolist()) == {result.trial.turn - result.trial.settle}
+
+
+def test_foreign_cpu_is_found_while_a_helper_burns_some():
+    quiet = play(trial(TCP, FLOOR, seconds=1.0))
+    burner: list[subprocess.Popen[bytes]] = []
+
+    def burn() -> None:
+        burner.append(subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True))
+
+    try:
+        loud = play(trial(TCP, FLOOR, seconds=2.0), Watch(burn, after=0.0))
+    finally:
+        for process in burner:
+            process.kill()
+            process.wait()
+
+    def foreign(result: Result) -> float:
+        return float(result.turns.foreign.sum() / result.turns.busy.sum())
+
+    assert foreign(loud) > 0.2
+    assert foreign(loud) > foreign(quiet)
+    assert any(finding.kind == "foreign-cpu" for finding in decide(loud).findings)
+
+
+@pytest.mark.parametrize("users", [1, 16])
+def test_a_server_that_dies_fails_its_arm_only(users):
+    watch = Watch(lambda: server_of("tcp-msgpack").kill())
+
+    result = play(trial(GRPC, TCP, users=users, seconds=1.5), watch)
+
+    failure = result.runs[1].failure
+    assert failure is not None
+    assert "server ended by signal SIGKILL" in failure.reason
+    assert result.runs[0].failure is None
+    assert any("tcp failed" in note for note in watch.notes)
+    after = result.turns.arm[-10:]
+    assert set(after.tolist()) == {0}
+
+
+def test_a_server_that_hangs_fails_its_arm_within_its_deadline():
+    result = play(
+        trial(GRPC, TCP, seconds=1.5, timeout=0.4), Watch(lambda: server_of("tcp-msgpack").suspend())
+    )
+
+    failure = result.runs[1].failure
+    assert failure is not None
+    assert "no call succeeded" in failure.reason
+    assert "Timeout" in failure.reason
+    assert result.runs[0].failure is None
+
+
+def test_a_load_process_that_dies_fails_its_arm_only():
+    def kill() -> None:
+        loads = [p for p in children() if "harness.measure.load" in p.cmdline()]
+        loads[-1].kill()
+
+    result = play(trial(GRPC, TCP, seconds=1.5), Watch(kill))
+
+    failed = [run for run in result.runs if run.failure]
+    assert len(failed) == 1
+    assert "load process" in failed[0].failure.reason
+
+
+def test_the_end_of_a_server_s_stderr_is_kept(tmp_path):
+    script = tmp_path / "broken.py"
+    script.write_text("import sys\nsys.exit('no licence found')\n")
+    arm = Arm(name="broken", stack="tcp-msgpack", server=(sys.executable, str(script), "{port}"))
+
+    result = play(trial(TCP, arm))
+
+    failure = result.runs[1].failure
+    assert failure is not None
+    assert "ended with exit code 1" in failure.reason
+    assert failure.stderr == "no licence found"
+    assert result.runs[0].failure is None
+
+
+def lying_server(tmp_path: Path, condition: str) -> Arm:
+    """Make an arm whose server answers wrongly when `condition` holds of the count of calls."""
+    script = tmp_path / "lying.py"
+    script.write_text(
+        f"""
+import dataclasses, itertools, sys, time
+import stacks
+from stacks import service
+from stacks.base import Address, Options
+calls = itertools.count()
+shop = service.load(service.DEFAULT)
+quote = shop["Quote"]
+def lie(order):
+    receipt = quote.handler(order)
+    count = next(calls)
+    if {condition}:
+        receipt.net += 1
+    return receipt
+lying = dataclasses.replace(shop, methods=(dataclasses.replace(quote, handler=lie),))
+with stacks.find("tcp-msgpack").serve(lying, Address(port=int(sys.argv[1])), Options()):
+    time.sleep(60)
+"""
+    )
+    return Arm(name="lying", stack="tcp-msgpack", server=(sys.executable, "-P", str(script), "{port}"))
+
+
+@pytest.mark.parametrize("condition", ["True", "count > 500"])
+def test_wrong_replies_are_found_before_and_between_turns(tmp_path, condition):
+    result = play(trial(TCP, lying_server(tmp_path, condition), seconds=1.0))
+
+    assert result.runs[0].differs == ""
+    assert "Receipt.net is" in result.runs[1].differs
+    figures = {arm.name: arm for arm in decide(result).arms}
+    assert figures["lying"].validity == "invalid"
+    assert figures["lying"].ratios == {}
+
+
+def test_stacks_without_a_wire_are_measured_too():
+    result = play(trial(Arm(name="memory", stack="memory"), seconds=0.4))
+
+    assert result.runs[0].failure is None
+    assert result.turns.calls.sum() > 1000
+
+
+def test_per_request_and_shared_channels_work_under_load():
+    arms = [
+        Arm(name=mode, stack="grpc-protobuf", channel=mode) for mode in ("shared", "pool:2", "per-request")
+    ]
+
+    result = play(trial(*arms, users=4, seconds=1.5))
+
+    assert [run.failure for run in result.runs] == [None] * 3
+    assert [run.errors for run in result.runs] == [{}] * 3
+
+
+def test_ctrl_c_keeps_forks_that_were_done():
+    def interrupt() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(conduct.Interrupted) as stop:
+        play(trial(TCP, FLOOR, seconds=2.0, forks=2), Watch(interrupt, after=0.6))
+
+    assert stop.value.result is not None
+    assert stop.value.result.forks_done == 1
+    assert set(stop.value.result.turns.fork.tolist()) == {0}
+
+
+def test_ctrl_c_before_the_first_fork_is_done_keeps_nothing():
+    with pytest.raises(conduct.Interrupted) as stop:
+        play(trial(TCP, seconds=1.0), Watch(lambda: os.kill(os.getpid(), signal.SIGINT), after=0.1))
+
+    assert stop.value.result is None
+
+
+def test_children_die_with_a_conductor_that_is_killed(tmp_path):
+    code = (
+        "import sys; from harness.cli import main; "
+        f"main(['run', '--stack', 'tcp-msgpack', '--users', '1', '--forks', '1', '--seconds', '60',"
+        f" '--out', {str(tmp_path)!r}])"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-P", "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    assert parent.stderr is not None
+    for line in parent.stderr:
+        if b"warming" in line:
+            break
+    offspring = psutil.Process(parent.pid).children(recursive=True)
+    parent.kill()
+    parent.communicate()
+
+    gone, alive = psutil.wait_procs(offspring, timeout=20)
+
+    assert alive == []
+    assert len(gone) >= 3
+
+
+def test_only_one_core_means_nothing_is_pinned(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+
+    here = machine.look()
+
+    assert here.cores == 1
+    assert here.client_cores == here.server_cores == ()
+
+
+def test_no_permission_to_pin_means_nothing_is_pinned(monkeypatch):
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "sched_setaffinity", refuse)
+
+    assert machine.look().client_cores == ()
+
+
+def test_trials_run_without_pinning():
+    here = msgspec.structs.replace(machine.look(), client_cores=(), server_cores=())
+
+    result = conduct.conduct(trial(TCP, FLOOR), here, 7, "", Watch())
+
+    assert [run.failure for run in result.runs] == [None, None]
+
+
+def test_stretching_doubles_turns_until_ten_calls_fit():
+    asked = trial(TCP)
+
+    assert conduct.stretched(asked, 1 * MILLISECOND) == asked
+    assert conduct.stretched(asked, 3 * MILLISECOND).turn == 40 * MILLISECOND
+    assert conduct.stretched(asked, 1e12).turn <= 4_000 * MILLISECOND
+
+
+def test_cpu_of_a_turn_is_that_of_its_arm():
+    spin = Arm(name="spin", stack="tcp-msgpack", work="spin:300us")
+
+    result = play(trial(TCP, spin, seconds=1.5))
+
+    turns = result.turns
+    costs = [turns.server[turns.arm == arm].sum() / turns.calls[turns.arm == arm].sum() for arm in (0, 1)]
+    assert costs[1] - costs[0] == pytest.approx(300_000, rel=0.35)
+    assert np.median(turns.foreign) < 0.2 * 5 * MILLISECOND

@@ -1,0 +1,193 @@
+import math
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import stacks
+from harness import plan
+from harness.plan import FLOOR, MOST_FORKS, MOST_SECONDS, MOST_USERS, Wish, trials
+from scenarios import catalog
+from scenarios.arm import Arm, SpecError
+from stacks import shop
+from stacks.errors import SchemaError, StackError, UnknownStackError
+
+MILLISECOND = 1_000_000
+
+
+def some(count, stack="memory"):
+    """Make arms a0, a1, … of one stack."""
+    return tuple(Arm(name=f"a{k}", stack=stack) for k in range(count))
+
+
+def names(trial):
+    return [arm.name for arm in trial.arms]
+
+
+def test_a_wish_for_nothing_in_particular_compares_the_defaults():
+    found = trials(Wish())
+    assert [(trial.users, trial.sample) for trial in found] == [(1, "small"), (16, "small")]
+    for trial in found:
+        assert names(trial) == [*stacks.DEFAULTS, "floor"]
+        assert trial.arms[-1] == FLOOR
+        assert trial.baseline == stacks.DEFAULTS[0]
+        assert (trial.scenario, trial.method, trial.service) == ("unary", "Quote", "stacks.shop:Shop")
+        assert (trial.forks, trial.timeout) == (5, 5.0)
+
+
+@given(st.integers(1, 30), st.data())
+def test_arms_are_shared_out_in_groups_of_at_most_six_that_have_the_baseline(count, data):
+    arms = some(count)
+    baseline = data.draw(st.sampled_from([arm.name for arm in arms]))
+    found = trials(Wish(arms=arms, users=(1,), baseline=baseline))
+    groups = [names(trial)[:-1] for trial in found]
+    assert all(len(group) <= catalog.MOST_ARMS == 6 for group in groups)
+    assert len(groups) == (math.ceil((count - 1) / 5) if count > 6 else 1)
+    assert all(baseline in group for group in groups)
+    shown = Counter(name for group in groups for name in group)
+    assert shown == {arm.name: len(groups) if arm.name == baseline else 1 for arm in arms}
+    assert all(trial.arms[-1] == FLOOR and trial.baseline == baseline for trial in found)
+
+
+def test_arms_stay_in_the_order_given_where_one_trial_takes_them():
+    (trial,) = trials(Wish(arms=some(6), users=(1,), baseline="a3"))
+    assert names(trial) == ["a0", "a1", "a2", "a3", "a4", "a5", "floor"]
+
+
+def test_the_baseline_leads_where_arms_are_shared_out():
+    found = trials(Wish(arms=some(7), users=(1,), baseline="a3"))
+    assert [names(trial) for trial in found] == [
+        ["a3", "a0", "a1", "a2", "a4", "a5", "floor"],
+        ["a3", "a6", "floor"],
+    ]
+
+
+@given(
+    st.integers(1, 12),
+    st.lists(st.integers(1, MOST_USERS), min_size=1, max_size=3).map(tuple),
+    st.lists(st.sampled_from(list(shop.SAMPLES)), min_size=1, max_size=3).map(tuple),
+    st.floats(0.001, 10_000),
+    st.integers(1, MOST_FORKS),
+)
+def test_the_time_is_shared_and_every_point_is_asked(count, users, samples, seconds, forks):
+    found = trials(Wish(arms=some(count), users=users, samples=samples, seconds=seconds, forks=forks))
+    assert sum(trial.seconds for trial in found) == pytest.approx(seconds)
+    assert len({trial.seconds for trial in found}) == 1
+    assert {trial.forks for trial in found} == {forks}
+    groups = len(found) // (len(users) * len(samples))
+    asked = [(trial.users, trial.sample) for trial in found]
+    assert asked == [(u, s) for s in samples for u in users for _ in range(groups)]
+
+
+@given(st.integers(1, MOST_USERS), st.sampled_from(list(shop.SAMPLES)))
+def test_turns_grow_with_the_load_and_settle_for_a_fifth(users, sample):
+    (trial,) = trials(Wish(arms=some(1), users=(users,), samples=(sample,)))
+    assert trial.turn == catalog.turn(users, sample) >= 5 * MILLISECOND
+    assert catalog.turn(users + 1, sample) >= trial.turn
+    assert catalog.turn(users, "large") >= trial.turn
+    assert trial.settle * 5 <= trial.turn < (trial.settle + 1) * 5
+
+
+def test_turns_are_those_of_the_design():
+    assert catalog.turn(1, "small") == 5 * MILLISECOND
+    assert catalog.turn(16, "small") == 20 * MILLISECOND
+
+
+def test_arms_without_a_name_get_one():
+    (trial,) = trials(Wish(arms=(Arm("", "memory"), Arm("", "memory", channel="shared")), users=(1,)))
+    assert names(trial) == ["memory", "memory,channel=shared", "floor"]
+    assert trial.baseline == "memory"
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        (Wish(scenario="binary"), "there is no scenario 'binary'; scenarios are: unary"),
+        (Wish(arms=some(2), baseline="a2"), "the baseline 'a2' is no arm; arms are: a0, a1"),
+        (
+            Wish(samples=("small", "huge")),
+            "there is no sample 'huge'; samples are: small, medium, large",
+        ),
+        (Wish(users=(1, 0)), "users=0: must be from 1 to 10000"),
+        (Wish(users=(-3,)), "users=-3: must be from 1 to 10000"),
+        (Wish(users=(10_001,)), "users=10001: must be from 1 to 10000"),
+        (Wish(forks=0), "forks=0: must be from 1 to 200"),
+        (Wish(forks=201), "forks=201: must be from 1 to 200"),
+        (Wish(seconds=0), "seconds=0: must be more than 0 and at most 86400"),
+        (Wish(seconds=-1.5), "seconds=-1.5: must be more than 0 and at most 86400"),
+        (Wish(seconds=math.nan), "seconds=nan: must be more than 0 and at most 86400"),
+        (Wish(seconds=math.inf), "seconds=inf: must be more than 0 and at most 86400"),
+        (Wish(arms=(FLOOR,)), "the floor takes part in every trial by itself; leave it out"),
+        (Wish(arms=(Arm("x", "floor"),)), "the floor takes part in every trial by itself; leave it out"),
+        (Wish(arms=(Arm("floor", "memory"),)), "the floor takes part in every trial by itself; leave it out"),
+        (
+            Wish(arms=(Arm("a", "memory", channel="pool:0"),)),
+            "there is no channel mode 'pool:0'; modes are: per-user, shared, pool:N, per-request",
+        ),
+        (Wish(arms=(*some(1), *some(1))), "two arms are called 'a0'; give each a name of its own"),
+    ],
+)
+def test_a_wish_that_cannot_be_is_refused_with_what_may_stand_there(wish, said):
+    with pytest.raises(SpecError) as caught:
+        trials(wish)
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        Wish(arms=some(1), users=(1, MOST_USERS)),
+        Wish(arms=some(1), forks=MOST_FORKS),
+        Wish(arms=some(1), seconds=MOST_SECONDS),
+        Wish(arms=some(1), seconds=1e-9),
+    ],
+)
+def test_limits_themselves_are_allowed(wish):
+    assert trials(wish)
+
+
+def test_an_unknown_stack_is_refused_with_those_that_there_are():
+    with pytest.raises(UnknownStackError) as caught:
+        trials(Wish(arms=(*some(1), Arm("b", "grpc-protobuff"))))
+    assert str(caught.value).startswith("there is no stack 'grpc-protobuff'; did you mean 'grpc-protobuf'?")
+    assert all(name in str(caught.value) for name in stacks.names())
+
+
+@pytest.mark.parametrize(
+    ("service", "error"),
+    [("shop", SchemaError), ("no.such:Shop", SchemaError), ("stacks.shop:Nobody", SchemaError)],
+)
+def test_a_service_that_cannot_be_loaded_is_refused(service, error):
+    with pytest.raises(error, match=service.partition(":")[0]):
+        trials(Wish(arms=some(1), service=service))
+
+
+class Clerk:
+    def answer(self, note: shop.Note) -> shop.Note:
+        return note
+
+
+def test_a_service_without_the_scenarios_method_is_refused(monkeypatch):
+    monkeypatch.setattr(shop, "Clerk", Clerk, raising=False)
+    with pytest.raises(StackError, match=r"has no method 'Quote'; it has: Answer"):
+        trials(Wish(arms=some(1), service="stacks.shop:Clerk"))
+
+
+def test_shared_is_refused_where_the_stack_does_not_multiplex(monkeypatch):
+    class OneAtATime:
+        multiplexes = False
+
+    find = stacks.find
+    monkeypatch.setattr(plan.stacks, "find", lambda name: OneAtATime() if name == "slow" else find(name))
+    arms = (*some(1), Arm("b", "slow", channel="shared"))
+    with pytest.raises(
+        SpecError, match="channel=shared is not applicable to slow: it carries one call at a time"
+    ):
+        trials(Wish(arms=arms))
+    assert trials(Wish(arms=(*some(1), Arm("b", "slow", channel="pool:2"))))
+
+
+def test_the_floor_needs_no_shared_channel():
+    assert FLOOR.channel == "per-user"
+    assert not stacks.find("floor").multiplexes

@@ -1,0 +1,37 @@
+"""Clients under gevent, each in a process of its own that gevent may patch."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import stacks
+from stacks import service
+from stacks.base import Address, Options
+
+SCRIPT = Path(__file__).parent / "greenlets.py"
+SHOP = service.load("stacks.shop:Shop")
+WIRED = [name for name in stacks.names() if stacks.find(name).wire]
+MODES = [
+    (name, mode)
+    for name in WIRED
+    for mode in ("own", "shared", "late")
+    if mode == "own" or stacks.find(name).multiplexes
+]
+
+
+def run(name, port, mode):
+    command = [sys.executable, "-P", SCRIPT, name, str(port), mode]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(("name", "mode"), MODES)
+def test_greenlets_get_their_own_replies(name, mode):
+    offered = dataclasses.replace(SHOP, delay=0.1 if mode == "late" else 0.0)
+    with stacks.find(name).serve(offered, Address(), Options()) as served:
+        done = run(name, served.address.port, mode)
+    assert (done.stdout, done.returncode) == ("fine\n", 0), done.stderr
