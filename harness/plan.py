@@ -48,6 +48,8 @@ def trials(wish: Wish) -> list[Trial]:
         )
     for arm in named:
         stack = stacks.find(arm.stack)
+        if not stack.wire and (arm.at or arm.server):
+            raise SpecError(f"arm {arm.name!r}: {arm.stack} has no wire, so it takes no at and no server")
         channels.check(arm.channel, multiplexes=stack.multiplexes, stack=arm.stack)
     services.load(wish.service)[scenario.method]
     points = [

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
+from time import monotonic
 from typing import Any
 
 from scenarios.arm import SpecError
@@ -15,6 +16,8 @@ from stacks.errors import CallError
 
 Call = Callable[[Any, float], Any]
 MODES = ("per-user", "shared", "pool:N", "per-request")
+_LEAST = 1e-3
+"""Seconds a call gets at least, however long it waited for its connection."""
 _POOL = re.compile(r"pool:([1-9]\d{0,4})")
 
 
@@ -85,12 +88,13 @@ def _held(calls: list[Call]) -> Call:
         free.put(each)
 
     def call(request: Any, timeout: float) -> Any:
+        due = monotonic() + timeout
         try:
             mine = free.get(timeout=timeout)
         except queue.Empty:
             raise PoolExhausted(f"no connection of the pool became free within {timeout} s") from None
         try:
-            return mine(request, timeout)
+            return mine(request, max(_LEAST, due - monotonic()))
         finally:
             free.put(mine)
 

@@ -164,7 +164,7 @@ class Contender:
         except TimeoutError as error:
             raise self._fail(f"its load process did not answer within {timeout:.0f} s") from error
         except EOFError as error:
-            raise self._fail("its load process ended in mid-run") from error
+            raise self._fail(f"its load process ended in mid-run: {error}") from error
         if isinstance(message, Failed):
             raise self._fail(message.reason)
         return message

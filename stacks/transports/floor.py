@@ -74,7 +74,9 @@ class FloorStack:
             server.stop()
             thread.join(_LAST_CALLS)
         if thread.is_alive():
-            raise StackError(f"the server did not stop within {_LAST_CALLS:g} s: a handler is still at work")
+            raise StackError(
+                f"the server did not stop within {_LAST_CALLS:g} s; most likely a handler is still at work"
+            )
 
     def connect(self, address: Address, options: Options) -> FloorClient:
         """Open a connection; raises `Unavailable`."""

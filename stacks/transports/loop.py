@@ -37,7 +37,9 @@ def serve(server: Open) -> Iterator[Served]:
         life.end()
         thread.join(_LAST_CALLS)
     if thread.is_alive():
-        raise StackError(f"the server did not stop within {_LAST_CALLS:g} s: a handler is still at work")
+        raise StackError(
+            f"the server did not stop within {_LAST_CALLS:g} s; most likely a handler is still at work"
+        )
     life.ended.result()
 
 

@@ -177,6 +177,7 @@ def test_a_service_without_the_scenarios_method_is_refused(monkeypatch):
 def test_shared_is_refused_where_the_stack_does_not_multiplex(monkeypatch):
     class OneAtATime:
         multiplexes = False
+        wire = True
 
     find = stacks.find
     monkeypatch.setattr(plan.stacks, "find", lambda name: OneAtATime() if name == "slow" else find(name))
@@ -191,3 +192,9 @@ def test_shared_is_refused_where_the_stack_does_not_multiplex(monkeypatch):
 def test_the_floor_needs_no_shared_channel():
     assert FLOOR.channel == "per-user"
     assert not stacks.find("floor").multiplexes
+
+
+@pytest.mark.parametrize("key", [{"at": "127.0.0.1:1"}, {"server": ("serve", "{port}")}])
+def test_a_stack_without_a_wire_takes_no_server(key):
+    with pytest.raises(SpecError, match="memory has no wire"):
+        plan.trials(plan.Wish(arms=(Arm(name="m", stack="memory", **key),)))

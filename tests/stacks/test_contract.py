@@ -435,6 +435,37 @@ def test_nothing_is_left_of_a_stopped_server(stack, offered, descriptors, until)
     until(lambda: descriptors() <= before, "no descriptor of the servers is left")
 
 
+@needs("wire")
+def test_a_server_stops_though_connections_come_in_just_then(stack, offered, opened, monkeypatch):
+    at_work, gate = threading.Event(), threading.Event()
+
+    def handle(ask):
+        at_work.set()
+        gate.wait(LONG)
+        return Told(ask.id, "")
+
+    held = dataclasses.replace(offered, methods=(dataclasses.replace(offered["Tell"], handler=handle),))
+    failures = []
+    with stack.serve(held, Address(), Options()) as served:
+        call = threading.Thread(target=_lose, args=(1, stack, served.address, offered, failures))
+        opened.callback(call.join, LONG)
+        call.start()
+        assert at_work.wait(LONG)
+        # The server is at work: what comes now, and that it is to stop, it sees at once and afterwards.
+        where = (served.address.host, served.address.port)
+        for _ in range(8):
+            opened.enter_context(socket.create_connection(where, LONG))
+        join = threading.Thread.join
+
+        def let_go(thread, timeout=None):
+            gate.set()
+            join(thread, timeout)
+
+        monkeypatch.setattr(threading.Thread, "join", let_go)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(where, LONG)
+
+
 def test_a_stopped_servers_port_can_be_had_again(stack, offered):
     with stack.serve(offered, Address(), Options()) as first:
         _one_call(stack, first.address, offered)
