@@ -40,21 +40,24 @@ class Silent:
 
 
 class Lines:
-    """Writes a line for the plan, every phase, every fork and every finding."""
+    """Writes a line for the plan, every fork and every finding, and for a phase the first time it comes."""
 
     def __init__(self, stream: TextIO) -> None:
         """Write to `stream`."""
         self._stream = stream
         self._unicode = words.unicode(getattr(stream, "encoding", None) or "utf-8")
         self._said = ""
+        self._phases: set[str] = set()
 
     def start(self, plan: str) -> None:
         """Write the plan."""
         self._write(plan)
 
     def phase(self, text: str) -> None:
-        """Write what happens now."""
-        self._write(text)
+        """Write what happens now, unless an earlier fork did the same."""
+        if text not in self._phases:
+            self._phases.add(text)
+            self._write(text)
 
     def advance(self, arm: str, fork: int, forks: int, fraction: float, seconds_left: float) -> None:
         """Write a line for the first turn of each fork, of whichever arm."""
