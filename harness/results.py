@@ -85,9 +85,10 @@ class Turns(msgspec.Struct, frozen=True, eq=False):
     """All calls that ended, good or failed, with settling and drain."""
     failed: Column
     done: Column
-    """Good calls that ended in the window."""
+    """Good calls sent in the window, which is the turn without its settling time."""
     window: Column
-    """Length of the window: the turn without its settling time."""
+    """Time that all calls sent in the window took, whole, divided by the users: window / done is the time
+    per call, and its inverse the calls/s, since a closed loop's users do nothing else."""
     busy: Column
     """From the start of the turn until its last call had drained."""
     p50: Column
@@ -138,10 +139,10 @@ class Run(msgspec.Struct, frozen=True):
 
 
 class Pressure(msgspec.Struct, frozen=True):
-    """How the machine was in the turns of a trial; shares of the turns' time, None where not to be known."""
+    """How the machine was while turns were played; shares of that time, None where not to be known."""
 
     stall: float | None
-    """Some task waited for a CPU (PSI), as a share of the whole trial."""
+    """Some task waited for a CPU (PSI)."""
     throttled: float | None
     """This process' cgroup was throttled."""
 

@@ -158,7 +158,10 @@ class Client(Protocol):
         ...
 
     def close(self) -> None:
-        """Close the connection; returns when the socket is closed, and may be called twice."""
+        """Close the connection; may be called twice.
+
+        The socket is closed on return, or some milliseconds later where the library leaves that to a thread.
+        """
         ...
 
 

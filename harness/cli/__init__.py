@@ -77,7 +77,7 @@ class Commands(click.Group):
 
 @click.command(
     cls=Commands,
-    epilog="Exit codes: 0 fine, 1 regression, 2 usage, 3 unclear, 4 invalid measurement.",
+    epilog="Exit codes: 0 fine, 2 usage, 4 invalid measurement, 130 interrupted.",
 )
 @click.version_option(VERSION, prog_name="rpcduel", message="%(prog)s %(version)s")
 def group() -> None:

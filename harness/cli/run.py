@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,10 +24,13 @@ FINE, INVALID, INTERRUPTED = 0, 4, 130
 _QUICK_SECONDS = 18.0
 _SECONDS = 60.0
 _FORKS = 5
-_START = 2.5
-"""Seconds that a fork takes to start and warm up, about, on two cores."""
+_START = 1.0
+_ARM_START = 0.3
+"""Seconds that a fork and each of its arms take to start, about, on two cores."""
 _FORK_SD = 0.017
-"""Standard deviation of a ratio between forks that is typical; `rpcduel doctor` measures it here."""
+_TURN_SD = 0.02
+"""Standard deviations of a ratio that are typical, between forks and of a second of one arm's turns; what
+they are on a machine `rpcduel doctor` measures."""
 _INTERVAL_FORKS = 4
 
 
@@ -59,7 +63,7 @@ def _words(_context: click.Context, _parameter: click.Parameter, text: str | Non
     "--seconds", type=float, metavar="S", help=f"Measuring time of the whole run; else {_SECONDS:g}."
 )
 @click.option("--forks", type=int, metavar="N", help=f"Fresh starts of every process; else {_FORKS}.")
-@click.option("--quick", is_flag=True, help="One trial, 16 users, one fork, at most 30 s: a first look.")
+@click.option("--quick", is_flag=True, help="16 users, one fork, at most 30 s: a first look.")
 @click.option("--seed", type=int, metavar="N", help="Of the order of turns; else by chance, and stored.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and stop.")
 @click.option("--strict", is_flag=True, help="Exit with 4 when a figure is doubtful, too.")
@@ -102,8 +106,8 @@ def command(
             baseline=baseline,
             users=users or ((16,) if quick else ()),
             samples=samples,
-            seconds=seconds or (_QUICK_SECONDS if quick else None),
-            forks=forks or (1 if quick else None),
+            seconds=_QUICK_SECONDS if quick and seconds is None else seconds,
+            forks=1 if quick and forks is None else forks,
         )
         for wish in _wishes(what)
     ]
@@ -113,10 +117,7 @@ def command(
         click.echo("\n".join([intention, *map(_describe, trials)]))
         return
     results.writable(out)
-    place = (
-        out
-        / f"{datetime.now().astimezone():%Y%m%dT%H%M%S}-{'+'.join(dict.fromkeys(w.scenario for w in wishes))}"
-    )
+    place = _place(out, "+".join(dict.fromkeys(wish.scenario for wish in wishes)))
     observer = progress.observer(sys.stderr, silent=as_json)
     observer.start(intention)
     seed = secrets.randbelow(2**31) if seed is None else seed
@@ -127,6 +128,13 @@ def command(
         observer.close()
     comparisons = _show(finished, place, as_json=as_json)
     sys.exit(INTERRUPTED if interrupted else _code(comparisons, strict=strict))
+
+
+def _place(out: Path, scenarios: str) -> Path:
+    """Name the directory of this run, by time and scenario; one that is there already gets a number."""
+    name = f"{datetime.now().astimezone():%Y%m%dT%H%M%S}-{scenarios}"
+    names = chain([name], (f"{name}-{number}" for number in count(2)))
+    return next(out / each for each in names if not (out / each).exists())
 
 
 def _wishes(what: Sequence[str]) -> list[Wish]:
@@ -163,22 +171,39 @@ def _overridden(wish: Wish, **values: object) -> Wish:
     """Let what the command line says stand above the suite."""
     import msgspec
 
-    return msgspec.structs.replace(wish, **{key: value for key, value in values.items() if value})
+    return msgspec.structs.replace(
+        wish, **{key: value for key, value in values.items() if value not in (None, (), "")}
+    )
 
 
 def _intention(trials: Sequence[Trial]) -> str:
-    """Say the plan in a line: ``4 arms × 2 loads × 5 forks, about 90 s; ratios to about 2 % here``."""
+    """Say the plan in a line: ``3 arms and the floor × 2 loads × 5 forks, about 90 s; ratios to …``."""
     forks = trials[0].forks
-    arms = max(len(trial.arms) for trial in trials) - 1
-    seconds = sum(trial.seconds + trial.forks * _START for trial in trials)
-    text = f"{arms} arms and the floor × {len(trials)} {'load' if len(trials) == 1 else 'loads'} × {forks} "
-    text += f"{'fork' if forks == 1 else 'forks'}, about {seconds:.0f} s; "
+    arms = len({arm.name for trial in trials for arm in trial.arms}) - 1
+    loads = len({(trial.users, trial.sample) for trial in trials})
+    seconds = sum(map(_duration, trials))
+    counted = (_plural(arms, "arm"), _plural(loads, "load"), _plural(forks, "fork"))
+    text = "{} and the floor × {} × {}".format(*counted) + f", about {seconds:.0f} s; "
     if forks < _INTERVAL_FORKS:
         return text + "too few forks for an interval: a first look, no verdict"
     from scipy.special import stdtrit
 
-    half = -stdtrit(forks - 1, 0.025) * _FORK_SD / math.sqrt(forks)
-    return text + f"ratios to about {100 * half:.1g} %"
+    turns = min(trial.seconds / forks / len(trial.arms) for trial in trials)
+    deviation = math.hypot(_FORK_SD, _TURN_SD / math.sqrt(turns))
+    half = float(-stdtrit(forks - 1, 0.025)) * deviation / math.sqrt(forks)
+    return text + f"ratios to about {100 * half:.2g} %, if this machine is like others"
+
+
+def _duration(trial: Trial) -> float:
+    """Give the seconds that `trial` takes, about."""
+    from harness.measure.fork import warm_up
+
+    warm = 2 * warm_up(trial) / 1e9
+    return trial.seconds + trial.forks * (_START + len(trial.arms) * (_ARM_START + warm))
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _describe(trial: Trial) -> str:
@@ -200,7 +225,7 @@ def _measure(
     finished: list[Result] = []
     line = shlex.join(["rpcduel", *sys.argv[1:]])
     for k, trial in enumerate(trials):
-        part = Part(observer, k, len(trials), trial.seconds + trial.forks * _START)
+        part = Part(observer, k, len(trials), _duration(trial))
         interrupted = False
         try:
             result = conduct.conduct(trial, machine, seed + k, line, part)

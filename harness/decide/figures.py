@@ -82,9 +82,9 @@ def _histograms(rounds: Rounds, arm: int, *, long: bool) -> list[list[Histogram]
 def _bound_by(rounds: Rounds, arm: int, *, long: bool) -> str:
     """Tell what bounds an arm's calls per second, from how busy its cores are in its turns.
 
-    Client and server are each taken as one core's worth of work, as ours are: one process whose Python runs
-    on one thread at a time. Where they share cores, or none are pinned, those cores together may be full
-    before either is.
+    Our clients and servers are each taken as one core's worth of work: one process whose Python runs on one
+    thread at a time. A server that is not ours may use every core that servers have. Where clients and
+    servers share cores, or none are pinned, those cores together may be full before either is.
     """
     turns, machine = rounds.turns, rounds.result.machine
     rows = rounds.rows(arm, long=long)
@@ -100,7 +100,9 @@ def _bound_by(rounds: Rounds, arm: int, *, long: bool) -> str:
         return "client"
     if not known:
         return ""
-    return "server" if server >= BUSY else "waiting"
+    ours = not rounds.result.trial.arms[arm].server and not rounds.result.trial.arms[arm].at
+    full = BUSY if ours else BUSY * max(1, len(machine.server_cores))
+    return "server" if server >= full else "waiting"
 
 
 def _times_floor(rounds: Rounds, arm: int, lost: Iterable[str], *, long: bool) -> float | None:

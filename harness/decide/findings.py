@@ -88,7 +88,11 @@ def _no_calls(rounds: Rounds, arm: int) -> Iterator[Finding]:
     run, rows = _run(rounds, arm), rounds.rows(arm)
     if rounds.forks and run and not run.failure and not rounds.turns.done[rows].any():
         yield Finding(
-            "no-calls", run.arm, (), INVALID, "no call ended within its turns; it needs longer ones"
+            "no-calls",
+            run.arm,
+            (),
+            INVALID,
+            "no good call was sent in the windows of its turns; it needs longer ones",
         )
 
 
@@ -102,7 +106,8 @@ def _foreign(rounds: Rounds) -> Iterator[Finding]:
     share, name = max(shares, default=(0.0, ""))
     if share > FOREIGN:
         text = (
-            f"other processes used the CPU for {share:.1%} of the turns' time of {name}, the most of all arms"
+            f"others used the CPU for {share:.1%} of the time of {name}'s turns, the most of all arms: other "
+            f"processes of this machine, or arms whose turn it was not"
         )
         yield Finding("foreign-cpu", "", (), DOUBTFUL, text)
 
@@ -138,11 +143,22 @@ def _few_forks(rounds: Rounds) -> Iterator[Finding]:
     forks = rounds.forks
     if 0 < forks < FORKS_FOR_INTERVAL:
         starts = "1 start" if forks == 1 else f"{forks} starts"
+        bounds = "the spread within it" if forks == 1 else "the range of them"
         text = (
-            f"only {starts} measured: bounds are the spread within, which says nothing of the next start; "
+            f"only {starts} measured: bounds are {bounds}, which says nothing of the next start; "
             f"intervals, drift, bursts and turn-sensitivity need {FORKS_FOR_INTERVAL} (--forks)"
         )
         yield Finding("few-forks", "", (), NOTE, text)
+
+
+def _unexamined(rounds: Rounds) -> Iterator[Finding]:
+    examined = sum(bool(table.shape[1]) for table in rounds.long)
+    if rounds.forks >= FORKS_FOR_INTERVAL > examined:
+        text = (
+            f"only {examined} of {rounds.forks} starts had time for long turns, so turn-sensitivity was not "
+            f"examined; it needs more --seconds"
+        )
+        yield Finding("unexamined", "", (), NOTE, text)
 
 
 def _interrupted(rounds: Rounds) -> Iterator[Finding]:
@@ -170,5 +186,6 @@ _TRIAL: tuple[Callable[[Rounds], Iterator[Finding]], ...] = (
     _pressure,
     _throttled,
     _few_forks,
+    _unexamined,
     _interrupted,
 )

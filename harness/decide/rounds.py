@@ -135,7 +135,7 @@ _EFFECTS: dict[str, Callable[[Turns, Rows, Rows], tuple[float, float]]] = {
 
 
 def time_per_call(turns: Turns, rows: Rows) -> float:
-    """Give window / good calls that ended in it, in ns, over `rows` together; NaN without such a call."""
+    """Give window / done in ns over `rows` together, see `Turns`; NaN without a good call."""
     return stats.ratio(turns.window[rows].sum(), turns.done[rows].sum())
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
+from harness.decide import stats
 from harness.decide.comparison import DOUBTFUL, INVALID, ArmFigures, Estimate, Finding
 from harness.decide.estimates import FORKS_FOR_INTERVAL
-from harness.decide.figures import ratio
-from harness.decide.rounds import Rounds
+from harness.decide.rounds import Rounds, effects
 
 _LARGE = ((100, 0), (10, 1))
 """From which ratio on how many decimals are shown."""
@@ -54,8 +57,14 @@ def _seen(forks: int, arm: ArmFigures, baseline: str) -> str:
 
 def _apart(rounds: Rounds, arms: Sequence[ArmFigures], first: ArmFigures, other: ArmFigures) -> bool:
     long = any(arm.ratios["time"].long_turns for arm in (first, other) if arm.ratios)
-    found = ratio(rounds, "time", arms.index(first), arms.index(other), long=long)
-    return found is not None and found.resolved
+    found, _ = effects(rounds, "time", arms.index(first), arms.index(other), long=long)
+    known = found[~np.isnan(found)]
+    if len(known) < FORKS_FOR_INTERVAL:
+        return False
+    # The first is picked because it is lowest, so every pair of arms was looked at (Bonferroni).
+    contestants = sum(not arm.floor for arm in arms)
+    _, low, high = stats.interval(known, 1 - (1 - stats.CONFIDENCE) / math.comb(contestants, 2))
+    return not low <= 0 <= high
 
 
 def _answer(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,7 +11,10 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from harness.decide import rounds, stats
-from harness.measure.conduct import conduct
+from harness.decide.compare import decide
+from harness.decide.comparison import DOUBTFUL, INVALID
+from harness.measure.conduct import Interrupted, conduct
+from harness.measure.contender import ArmError
 from harness.measure.observer import Observer, Part
 from harness.plan import FLOOR
 from harness.results import Machine, Result, Trial
@@ -31,6 +35,8 @@ class Bench:
         self._seed = seed
         self._done = 0
         self._planned = 1
+        self.doubts: Counter[str] = Counter()
+        """Kinds of findings that made a whole trial doubtful, and in how many."""
 
     def plan(self, trials: int) -> None:
         """Say how many trials will be played, for the progress shown."""
@@ -68,10 +74,15 @@ class Bench:
         )
         part = Part(self._observer, min(self._done, self._planned - 1), self._planned, seconds + 3 * forks)
         self._done += 1
-        result = conduct(trial, self.machine, self._seed + self._done, "rpcduel doctor", part)
-        for run in result.runs:
-            if run.failure:
-                raise RuntimeError(f"{run.arm} failed: {run.failure.reason}\n{run.failure.stderr}")
+        try:
+            result = conduct(trial, self.machine, self._seed + self._done, "rpcduel doctor", part)
+        except Interrupted as stop:
+            raise KeyboardInterrupt from stop
+        for finding in decide(result).findings:
+            if finding.validity == INVALID:
+                raise ArmError(f"{finding.arm}: {finding.text}")
+            if finding.validity == DOUBTFUL and not finding.arm:
+                self.doubts[finding.kind] += 1
         return result
 
 

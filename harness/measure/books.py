@@ -2,37 +2,53 @@
 
 from __future__ import annotations
 
-from harness.measure.wire import Finished, Played
+from collections import Counter
+
+import msgspec
+
+from harness.measure.wire import Finished, Played, Ready
 from harness.results import Failure, Histograms, Run
+from scenarios.arm import Arm
 from stacks.base import Facts
+
+_FOREIGN = {"concurrency": "not ours, so not known", "threads": "not ours, so not known"}
+"""Facts of a server that a user's command started, or that ran already."""
 
 
 class Books:
     """Kept by the conductor, one an arm."""
 
-    def __init__(self, arm: str, facts: Facts) -> None:
-        """Open the books of the arm called `arm`."""
+    def __init__(self, arm: Arm, facts: Facts) -> None:
+        """Open the books of `arm`; `facts` are its stack's until its own processes tell theirs."""
+        self._foreign = bool(arm.server or arm.at)
         self.failure: Failure | None = None
         self.differs = ""
         self.histograms: list[Histograms] = []
-        self._arm = arm
+        self._arm = arm.name
         self._facts = facts
         self._pids: list[tuple[int, ...]] = []
-        self._errors: dict[str, int] = {}
+        self._errors: Counter[str] = Counter()
+        self._now: Counter[str] = Counter()
         self._texts: dict[str, str] = {}
         self._out_of_range = 0
 
-    def start(self, pids: tuple[int, ...], differs: str) -> None:
-        """Note a start and what the check of its replies found."""
+    def start(self, pids: tuple[int, ...], ready: Ready) -> None:
+        """Note a start, what the check of its replies found, and the facts of its stack."""
         self._pids.append(pids)
-        self.differs = self.differs or differs
+        self.differs = self.differs or ready.differs
+        self._facts = msgspec.structs.replace(ready.facts, **_FOREIGN) if self._foreign else ready.facts
 
     def play(self, played: Played) -> None:
         """Note the errors of a turn."""
         self.differs = self.differs or played.differs
         for kind, (count, text) in played.errors.items():
             self._texts.setdefault(kind, text)
-            self._errors[kind] = self._errors.get(kind, 0) + count
+            self._now[kind] += count
+
+    def keep(self) -> None:
+        """Say that the running fork came to its end, so that its errors count as its turns do."""
+        self._errors += self._now
+        self._now.clear()
 
     def finish(self, arm: int, fork: int, finished: Finished) -> None:
         """Take the histograms of a fork; `arm` is the index of the arm."""

@@ -21,7 +21,7 @@ from harness.results import FORMAT, Machine, Pressure, Result, Trial
 from harness.version import VERSION
 from scenarios.catalog import settle
 
-_FEW_CALLS = 2.5
+_FEW_CALLS = 4
 _CALLS = 10
 _LONGEST_TURN = 2_000_000_000
 
@@ -42,14 +42,12 @@ def conduct(trial: Trial, machine: Machine, seed: int, command: str, observer: O
     """
     conductor = _Conductor(trial, machine, seed, observer)
     started = datetime.now().astimezone().isoformat(timespec="seconds")
-    before, began = (machines.stalled(), machines.throttled()), time.monotonic_ns()
     interrupted = False
     try:
         with interrupts.once():
             conductor.play()
     except KeyboardInterrupt:
         interrupted = True
-    spent = time.monotonic_ns() - began
     result = Result(
         format=FORMAT,
         rpcduel=VERSION,
@@ -62,8 +60,8 @@ def conduct(trial: Trial, machine: Machine, seed: int, command: str, observer: O
         turns=conductor.tally.turns(),
         histograms=tuple(h for books in conductor.books for h in books.histograms),
         pressure=Pressure(
-            stall=_share(before[0], machines.stalled(), spent),
-            throttled=_share(before[1], machines.throttled(), spent),
+            stall=_share(conductor.stalled, conductor.played),
+            throttled=_share(conductor.throttled, conductor.played),
         ),
         forks_done=conductor.forks_done,
     )
@@ -78,20 +76,24 @@ class _Conductor:
     def __init__(self, trial: Trial, machine: Machine, seed: int, observer: Observer) -> None:
         self.tally = Tally()
         self.forks_done = 0
+        self.stalled: int | None = 0
+        self.throttled: int | None = 0
+        self.played = 0
         self.trial = trial
         self._machine = machine
         self._seed = seed
         self._observer = observer
         self._stacks = [stacks.find(arm.stack) for arm in trial.arms]
-        self.books = [
-            Books(arm.name, stack.facts) for arm, stack in zip(trial.arms, self._stacks, strict=True)
-        ]
+        self.books = [Books(arm, stack.facts) for arm, stack in zip(trial.arms, self._stacks, strict=True)]
 
     def play(self) -> None:
-        """Play all forks, as long as an arm is left that can be measured."""
-        while self.forks_done < self.trial.forks and not all(books.failure for books in self.books):
+        """Play all forks, as long as an arm is left that can be measured, beside the floor."""
+        contestants = [b for b, arm in zip(self.books, self.trial.arms, strict=True) if arm.stack != "floor"]
+        while self.forks_done < self.trial.forks and not all(b.failure for b in contestants or self.books):
             self._fork(self.forks_done)
             self.tally.keep()
+            for books in self.books:
+                books.keep()
             self.forks_done += 1
 
     def _fork(self, number: int) -> None:
@@ -107,7 +109,11 @@ class _Conductor:
             if not number:
                 self.trial = trial = stretched(trial, slowest)
             random = Random(f"{self._seed}/{number}")  # noqa: S311 -- the order of turns is no secret
+            before, began = (machines.stalled(), machines.throttled()), time.monotonic_ns()
             fork.play(trial, number, random, self.tally)
+            self.stalled = _more(self.stalled, before[0], machines.stalled())
+            self.throttled = _more(self.throttled, before[1], machines.throttled())
+            self.played += time.monotonic_ns() - began
             fork.finish(number)
 
 
@@ -124,5 +130,9 @@ def stretched(trial: Trial, call: float) -> Trial:
     return msgspec.structs.replace(trial, turn=turn, settle=settle(turn))
 
 
-def _share(before: int | None, after: int | None, spent: int) -> float | None:
-    return None if before is None or after is None else (after - before) / spent
+def _more(sum_: int | None, before: int | None, after: int | None) -> int | None:
+    return None if sum_ is None or before is None or after is None else sum_ + after - before
+
+
+def _share(spent: int | None, time_: int) -> float | None:
+    return None if spent is None or not time_ else spent / time_

@@ -14,6 +14,7 @@ from stacks.base import Address
 
 _GRACE = 10.0
 """Seconds beyond the deadlines of its calls after which a load process counts as hung."""
+_LOCAL = ("127.0.0.1", "localhost", "::1")
 _BARREN = 3
 """Turns in a row without a good call after which an arm has failed."""
 
@@ -54,8 +55,8 @@ class Contender:
 
     @property
     def groups(self) -> tuple[int, ...]:
-        """Ids of its process groups."""
-        return tuple(process.pid for process in (self._load, self._server) if process)
+        """Ids of its process groups, and the pid of a server that ran already."""
+        return (*(process.pid for process in (self._load, self._server) if process), *self._pids)
 
     def launch(self) -> None:
         """Start the server, without waiting for it."""
@@ -65,6 +66,8 @@ class Contender:
                 self._server, self._address = processes.serve_foreign(arm.server, cores)
             elif arm.at:
                 self._address = Address.parse(arm.at)
+                self._pids = _found(self._address)
+                self.served = bool(self._pids)
             elif self._wire:
                 service = self._trial.service
                 self._server = processes.serve(arm.stack, service, arm.work, arm.python, cores)
@@ -104,16 +107,15 @@ class Contender:
             )
         )
 
-    def ready(self) -> str:
-        """Wait until its users are connected; gives what differs in its replies, empty if nothing."""
+    def ready(self) -> Ready:
+        """Wait until its users are connected; gives what it says of itself and its replies."""
         answer = self._receive(processes.START + self._trial.timeout)
         if not isinstance(answer, Ready):
             raise self._fail(f"its load process answered {type(answer).__name__} instead of Ready")
         assert self._load is not None
         self.client.watch(cpu.members(self._load.pid))
-        if self._server:
-            self.server.watch(cpu.members(self._server.pid))
-        return answer.differs
+        self.server.watch(cpu.members(self._server.pid) if self._server else self._pids)
+        return answer
 
     def play(self, turn: Turn) -> Played:
         """Give the baton and wait until it comes back."""
@@ -141,7 +143,9 @@ class Contender:
         return answer
 
     def tidy(self) -> None:
-        """Keep pipes and files small; call it between turns."""
+        """Keep pipes and files small, and find children of a user's server; call it between turns."""
+        if self._server and self.arm.server:
+            self.server.watch(cpu.members(self._server.pid), from_birth=True)
         for process in (self._load, self._server):
             if process:
                 process.tidy()
@@ -176,6 +180,12 @@ class Contender:
                 stderr = process.tail()
         self.failure = Failure(fork=self._fork, reason=reason, stderr=stderr)
         return ArmError(reason)
+
+
+def _found(address: Address) -> tuple[int, ...]:
+    """Find the process that serves `address`, if it is on this machine and may be looked into."""
+    pid = cpu.listener(address.port) if address.host in _LOCAL else None
+    return () if pid is None else (pid,)
 
 
 def _first(errors: dict[str, tuple[int, str]]) -> str:

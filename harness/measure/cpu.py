@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -28,6 +29,41 @@ def cpu_time(pid: int) -> int | None:
 def members(group: int) -> list[int]:
     """Pids of the processes whose process group is `group`."""
     return [pid for pid in _pids() if (stat := _stat(pid)) and int(stat[2]) == group]
+
+
+def listener(port: int) -> int | None:
+    """Pid of a process of this machine that listens on TCP `port`; None if there is none we may look into."""
+    wanted = {f"socket:[{inode}]" for inode in _listening(port)}
+    if not wanted:
+        return None
+    for pid in _pids():
+        try:
+            with os.scandir(_PROC / str(pid) / "fd") as entries:
+                if any(_link(entry.path) in wanted for entry in entries):
+                    return pid
+        except OSError:
+            continue
+    return None
+
+
+def _listening(port: int) -> list[str]:
+    """Inodes of sockets in state LISTEN (0A) on `port`, from ``/proc/net/tcp`` and ``tcp6``."""
+    inodes = []
+    for name in ("tcp", "tcp6"):
+        with suppress(OSError):
+            lines = (_PROC / "net" / name).read_text(encoding="ascii").splitlines()[1:]
+            rows = [line.split() for line in lines]
+            inodes += [
+                row[9] for row in rows if row[3] == "0A" and int(row[1].rpartition(":")[2], 16) == port
+            ]
+    return inodes
+
+
+def _link(path: str) -> str:
+    try:
+        return os.readlink(path)  # noqa: PTH115 -- many of them, and no Path is needed
+    except OSError:
+        return ""
 
 
 def steal() -> int:
@@ -69,13 +105,13 @@ class Meter:
 
 
 class Others(Meter):
-    """Watches every process of the machine that can be seen, but for ours and the kernel's threads.
+    """Watches every process of the machine that can be seen, but for those of arms and the kernel's threads.
 
     Kernel threads stay out, because they work for whoever has the turn.
     """
 
     def __init__(self, ours: Iterable[int]) -> None:
-        """Watch all processes outside of the process groups `ours`, and not this process."""
+        """Watch all processes but this one, those in the process groups `ours`, and those with such a pid."""
         super().__init__()
         self._ours = {os.getpid(), *ours}
         self._seen: set[int] = set()
@@ -93,7 +129,7 @@ class Others(Meter):
         if stat is None or pid == os.getpid():
             return False
         group, flags = int(stat[2]), int(stat[6])
-        return not flags & _KERNEL_THREAD and group not in self._ours
+        return not flags & _KERNEL_THREAD and group not in self._ours and pid not in self._ours
 
 
 def _pids() -> list[int]:

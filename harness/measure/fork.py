@@ -21,6 +21,8 @@ from scenarios.catalog import LONG, LONG_SHARE
 T = TypeVar("T")
 
 _WARM_TURNS = 2
+_WARM = 200_000_000
+"""Longest warm-up turn in ns, unless the turns themselves are longer."""
 
 _BLOCKS = 10
 """Histograms of consecutive turns kept of each fork, for intervals of percentiles."""
@@ -40,31 +42,32 @@ class Fork:
         self._books = books
         self._observer = observer
         self._others: cpu.Others
+        self._other = 0
         self._starting = 0.0
 
     def start(self) -> float:
         """Start all processes, connect, compare replies, and warm up.
 
-        Gives the mean time in ns that a call took in the slowest arm.
+        Gives the median time in ns that a call took in the slowest arm, when it was warm.
         """
         began = time.monotonic()
-        differs: dict[int, str] = {}
         for k, contender in self._each():
             self._observer.phase(f"starting {contender.arm.name}")
             self._try(k, contender.launch)
         for k, contender in self._each():
             self._try(k, contender.link)
         for k, contender in self._each():
-            differs[k] = self._try(k, contender.ready) or ""
-        for k, contender in self._each():
-            self._books[k].start(contender.pids, differs[k])
+            if ready := self._try(k, contender.ready):
+                self._books[k].start(contender.pids, ready)
         slowest, trial = 0.0, self._trial
-        turn = Turn(LONG * trial.turn, trial.settle, long=False, block=-1)
+        turn = Turn(warm_up(trial), trial.settle, long=False, block=-1)
         for _ in range(_WARM_TURNS):
+            slowest = 0.0
             for k, contender in self._each():
                 self._observer.phase(f"warming {contender.arm.name} up")
                 if played := self._try(k, partial(contender.play, turn)):
-                    slowest = max(slowest, trial.users * played.busy / max(1, played.calls))
+                    mean = trial.users * played.busy / max(1, played.calls)
+                    slowest = max(slowest, mean if played.p50 < 0 else played.p50)
         self._others = cpu.Others(group for _, c in self._each() for group in c.groups)
         self._starting = time.monotonic() - began
         return slowest
@@ -77,6 +80,7 @@ class Fork:
         share = LongShare(LONG_SHARE, LONG * trial.turn * len(self._contenders) / 1e9)
         for _, contender in self._each():
             contender.seen = contender.client.read(), contender.server.read()
+        self._other = self._others.read()
         began, round_ = time.monotonic(), 0
         while self._contenders and (elapsed := time.monotonic() - began) < budget:
             long = share.due(elapsed)
@@ -103,12 +107,15 @@ class Fork:
         since_client, since_server = contender.seen
         rivals = [c for c in self._contenders.values() if c is not contender]
         between = contender.client.read() - since_client
-        foreign, stolen = self._foreign(rivals), cpu.steal()
+        rival, stolen = _used(rivals), cpu.steal()
         played: Played | None = self._try(k, partial(contender.play, turn))
         if played is None:
             return None
         time.sleep(_REST)
-        foreign, stolen = self._foreign(rivals) - foreign, cpu.steal() - stolen
+        rival, stolen = _used(rivals) - rival, cpu.steal() - stolen
+        # Since the last turn, not since this one began: what a process did before a scan found it counts.
+        now = self._others.read()
+        others, self._other = now - self._other, now
         contender.seen = contender.client.read(), contender.server.read()
         self._books[k].play(played)
         return Row(
@@ -125,7 +132,7 @@ class Fork:
             max=played.max,
             client=played.client + between,
             server=contender.seen[1] - since_server if contender.served else -1,
-            foreign=foreign,
+            foreign=rival + others,
             steal=stolen,
         )
 
@@ -135,9 +142,6 @@ class Fork:
         left = (1 - part) * trial.seconds / trial.forks
         left += (trial.forks - fork - 1) * (trial.seconds / trial.forks + self._starting)
         self._observer.advance(trial.arms[k].name, fork, trial.forks, (fork + part) / trial.forks, left)
-
-    def _foreign(self, rivals: list[Contender]) -> int:
-        return self._others.read() + sum(c.client.read() + c.server.read() for c in rivals)
 
     def _tidy(self) -> None:
         self._others.rescan()
@@ -157,3 +161,12 @@ class Fork:
             contender.stop()
             self._observer.note(f"{contender.arm.name} failed: {error}")
             return None
+
+
+def warm_up(trial: Trial) -> int:
+    """Length in ns of a warm-up turn: a long turn, within limits."""
+    return max(trial.turn, min(LONG * trial.turn, _WARM))
+
+
+def _used(contenders: list[Contender]) -> int:
+    return sum(each.client.read() + each.server.read() for each in contenders)

@@ -22,7 +22,7 @@ from scenarios.channels import Call
 from scenarios.samples import probes, sample
 from scenarios.turns import Turnstile
 from stacks import service, work
-from stacks.base import Method, Options
+from stacks.base import Method, Options, Stack
 
 _log = logging.getLogger(__name__)
 
@@ -48,9 +48,10 @@ class Player:
     """The users of an arm and their turns."""
 
     def __init__(
-        self, setup: Setup, method: Method[Any, Any], calls: list[Call], turnstile: Turnstile
+        self, setup: Setup, stack: Stack, method: Method[Any, Any], calls: list[Call], turnstile: Turnstile
     ) -> None:
         """Take over users who sit at `turnstile`."""
+        self._facts = stack.facts
         self._setup = setup
         self._method = method
         self._calls = calls
@@ -60,7 +61,7 @@ class Player:
 
     def serve(self, baton: Baton) -> None:
         """Answer the conductor until it says that there are no more turns."""
-        baton.send(Ready(self.check()))
+        baton.send(Ready(self.check(), self._facts))
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -85,7 +86,7 @@ class Player:
         start, drained = self._turnstile.play(turn.length)
         gc.collect()
         played = time.process_time_ns()
-        figures, window = self._figures(turn, start, drained)
+        figures = self._figures(turn, start, drained)
         seats = self._turnstile.seats
         broken = next((seat.broken for seat in seats if seat.broken), None)
         if broken:
@@ -93,7 +94,6 @@ class Player:
         differs = (_difference(s.reply, w) for s, w in zip(seats, self._expected, strict=True) if s.reply)
         return Played(
             **figures._asdict(),
-            window=window,
             busy=drained - start,
             client=played - before,
             recording=time.process_time_ns() - played,
@@ -101,13 +101,13 @@ class Player:
             broken=f"{type(broken).__name__}: {broken}" if broken else _swallowed(),
         )
 
-    def _figures(self, turn: Turn, start: int, drained: int) -> tuple[Figures, int]:
+    def _figures(self, turn: Turn, start: int, drained: int) -> Figures:
         seats = self._turnstile.seats
         if isinstance(seats[0], BareSeat):
             count = sum(seat.count for seat in seats if isinstance(seat, BareSeat))
-            return Figures(count, 0, count, -1, -1, {}), drained - start
+            return Figures(count, 0, count, drained - start, -1, -1, {})
         opens, closes = start + turn.settle, start + turn.length
-        return self._recorder.take(seats, opens, closes, long=turn.long, block=turn.block), closes - opens
+        return self._recorder.take(seats, opens, closes, long=turn.long, block=turn.block)
 
 
 @contextmanager
@@ -131,7 +131,7 @@ def _player(setup: Setup) -> Iterator[Player]:
         requests = [sample(method, setup.sample, user) for user in range(setup.users)]
         drive = drivers.DRIVERS[setup.arm.driver]
         turnstile = stay.enter_context(drive(calls, requests, setup.timeout))
-        yield Player(setup, method, calls, turnstile)
+        yield Player(setup, stack, method, calls, turnstile)
 
 
 def _patch_grpc() -> None:

@@ -20,6 +20,7 @@ class Figures(NamedTuple):
     calls: int
     failed: int
     done: int
+    window: int
     p50: int
     max: int
     errors: dict[str, tuple[int, str]]
@@ -36,13 +37,18 @@ class Recorder:
     def take(self, seats: Sequence[Seat], opens: int, closes: int, *, long: bool, block: int) -> Figures:
         """Bin the turn whose window is [`opens`, `closes`) of the seats' clock.
 
-        Response times are those of good calls sent in the window; calls done are good ones that ended in
-        it. With `block` -1 nothing enters a histogram.
+        All figures are of the calls sent in the window, each with the whole of its time: `done` counts the
+        good ones, and `window` is the time that all of them took, divided by the users, who did nothing else
+        (Little's law: calls/s = users / mean time). Counting completions in a fixed window instead would
+        round a turn's few calls to whole ones, and cut a pause off where the window ends.
+
+        With `block` -1 nothing enters a histogram.
         """
         sent, ended, good = _joined(seats)
         if len(sent) == 0:
-            return Figures(0, 0, 0, -1, -1, {})
-        chosen = good & (sent >= opens) & (sent < closes)
+            return Figures(0, 0, 0, 0, -1, -1, {})
+        inside = (sent >= opens) & (sent < closes)
+        chosen = good & inside
         times = ended[chosen] - sent[chosen]
         if block >= 0 and len(times):
             counts = self._counts.setdefault((long, block), histogram.empty())
@@ -50,7 +56,8 @@ class Recorder:
         return Figures(
             calls=len(sent),
             failed=len(sent) - int(np.count_nonzero(good)),
-            done=int(np.count_nonzero(good & (ended >= opens) & (ended < closes))),
+            done=len(times),
+            window=int((ended[inside] - sent[inside]).sum()) // len(seats),
             p50=int(np.median(times)) if len(times) else -1,
             max=int(times.max()) if len(times) else -1,
             errors=_errors(seats),

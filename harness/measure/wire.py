@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from scenarios.arm import Arm
-from stacks.base import Address
+from stacks.base import Address, Facts
 
 _LENGTH = struct.Struct("!I")
 _MOST = 256 * 1024 * 1024
@@ -28,9 +28,12 @@ class Setup(msgspec.Struct, frozen=True, tag=True):
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
-    """Users are connected and wait; `differs` tells where a reply was not the right one."""
+    """Users are connected and wait."""
 
     differs: str
+    """Where a reply was not the right one; empty if none was."""
+    facts: Facts
+    """Of the stack as this process has it, whose libraries may not be the conductor's."""
 
 
 class Turn(msgspec.Struct, frozen=True, tag=True):

@@ -1,4 +1,4 @@
-"""The floor: a bare ping-pong of the same bytes over loopback, which no stack can go below.
+"""The floor: a bare ping-pong of the same bytes over loopback, for reference.
 
 A request is a length of 4 bytes (big-endian, of what follows), the length of the method's name in a byte,
 the name and the message; a reply is a length, a status byte (0 fine, 1 failed) and the message or

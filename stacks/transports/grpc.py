@@ -13,7 +13,7 @@ import grpc.aio
 
 from stacks.base import MAX_MESSAGE, Address, Facts, Format, Method, Options, Q, R, Served, Service
 from stacks.errors import AddressError, CallError, ConnectionLost, SchemaError, Timeout, Unavailable
-from stacks.transports import dispatch, listener, loop, sockets
+from stacks.transports import dispatch, listener, loop
 
 _HANDLED = (("rpcduel-handler", "1"),)
 """Trailing metadata by which a status that a handler gave is told from one that gRPC made up on the way."""
@@ -123,9 +123,7 @@ class GrpcClient:
 
     def __init__(self, address: Address, encoding: Format, options: Options) -> None:
         """Make the channel; nothing is sent yet."""
-        self._address = address
         self._format = encoding
-        self._open = True
         self._channel = grpc.insecure_channel(
             str(address),
             [
@@ -136,7 +134,6 @@ class GrpcClient:
                 ("grpc.min_reconnect_backoff_ms", max(1, round(options.connect_timeout * 1000))),
             ],
         )
-        sockets.opened(address)
 
     def unary(self, method: Method[Q, R]) -> Callable[[Q, float], R]:
         """Bind `method`, whose path is ``/package.Service/Method``."""
@@ -161,10 +158,11 @@ class GrpcClient:
         return call
 
     def close(self) -> None:
-        """Close the channel and wait for its socket to be closed; calls in flight are lost."""
-        if self._open:
-            self._open = False
-            sockets.close(self._address, self._channel.close)
+        """Close the channel; calls in flight are lost.
+
+        gRPC closes the socket in a thread of its own, within some milliseconds, and cannot be asked about it.
+        """
+        self._channel.close()
 
 
 def _translated(error: Any, timeout: float) -> CallError:

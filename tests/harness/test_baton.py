@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from harness.measure.wire import Baton, Failed, Finish, Finished, Played, Ready, Setup, Turn
 from scenarios.arm import Arm
+from stacks import find
 from stacks.base import Address
+
+READY = Ready("no", find("memory").facts)
 
 PATIENCE = 20.0
 integers = st.integers(-(2**63), 2**63 - 1)
@@ -30,7 +33,7 @@ messages = st.one_of(
         timeout=floats,
         address=st.builds(Address, host=texts, port=st.integers(0, 65535)),
     ),
-    st.builds(Ready, differs=texts),
+    st.builds(Ready, differs=texts, facts=st.just(READY.facts)),
     st.builds(Turn, length=integers, settle=integers, long=st.booleans(), block=integers),
     st.builds(
         Played,
@@ -90,7 +93,7 @@ def test_a_message_larger_than_the_sockets_buffer_comes_whole(ends):
 
 def test_a_message_in_single_bytes_comes_whole(ends):
     ours, theirs = ends
-    data = msgspec.msgpack.encode(Ready("no"))
+    data = msgspec.msgpack.encode(READY)
 
     def trickle():
         for byte in struct.pack("!I", len(data)) + data:
@@ -98,7 +101,7 @@ def test_a_message_in_single_bytes_comes_whole(ends):
 
     writer = threading.Thread(target=trickle)
     writer.start()
-    assert ours.receive(PATIENCE) == Ready("no")
+    assert ours.receive(PATIENCE) == READY
     writer.join(PATIENCE)
 
 

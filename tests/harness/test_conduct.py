@@ -106,7 +106,8 @@ def test_a_trial_has_turns_of_every_arm_and_balanced_books():
         assert (turns.done[mine] <= turns.calls[mine]).all()
         assert (turns.client[mine] > 0).all()
         assert turns.server[mine].sum() > 0
-        assert (turns.window[mine] < turns.busy[mine]).all()
+        assert turns.window[mine].sum() < turns.busy[mine].sum()
+        assert (turns.done[mine] > 0).any()
     assert (turns.failed == 0).all()
     assert (turns.max >= turns.p50).all()
 
@@ -159,8 +160,7 @@ def test_turns_are_lengthened_for_all_arms_where_calls_are_long():
 
     assert result.trial.turn >= 10 * 20 * MILLISECOND
     assert result.trial.settle < result.trial.turn
-    short = result.turns.window[result.turns.long == 0]
-    assert set(short.tolist()) == {result.trial.turn - result.trial.settle}
+    assert (result.turns.busy[result.turns.long == 0] >= result.trial.turn).all()
 
 
 def test_foreign_cpu_is_found_while_a_helper_burns_some():
@@ -365,6 +365,7 @@ def test_stretching_doubles_turns_until_ten_calls_fit():
     asked = trial(TCP)
 
     assert conduct.stretched(asked, 1 * MILLISECOND) == asked
+    assert conduct.stretched(asked, 2 * MILLISECOND).turn == 20 * MILLISECOND
     assert conduct.stretched(asked, 3 * MILLISECOND).turn == 40 * MILLISECOND
     assert conduct.stretched(asked, 1e12).turn <= 4_000 * MILLISECOND
 

@@ -17,6 +17,15 @@ MILLISECOND = 1_000_000
 CHILD = """
 import sys, threading, time
 
+def test_a_listener_is_found_by_its_port():
+    with socket.socket() as listening, socket.socket() as idle:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        idle.bind(("127.0.0.1", 0))
+        assert cpu.listener(listening.getsockname()[1]) == os.getpid()
+        assert cpu.listener(idle.getsockname()[1]) is None
+
+
 def burn(ms):
     end = time.thread_time_ns() + ms * 1_000_000
     while time.thread_time_ns() < end: pass

@@ -116,7 +116,7 @@ def test_foreign_cpu_makes_the_trial_doubtful(clean, made, share, found):
     assert bool(findings) is found
     if found:
         assert (findings[0].arm, findings[0].validity) == ("", "doubtful")
-        assert f"{share:.1%} of the turns' time of floor" in findings[0].text
+        assert f"{share:.1%} of the time of floor's turns" in findings[0].text
         assert {arm.validity for arm in decide(busy).arms} == {"doubtful"}
 
 
@@ -197,7 +197,9 @@ def test_a_small_difference_between_turns_is_no_sensitivity(made):
 
 
 def test_without_long_turns_nothing_is_turn_sensitive(made):
-    assert decide(made.result(long_rounds=0)).findings == ()
+    (finding,) = decide(made.result(long_rounds=0)).findings
+    assert (finding.kind, finding.validity) == ("unexamined", "note")
+    assert "0 of 5 starts" in finding.text
 
 
 def stalled(made, result, name):

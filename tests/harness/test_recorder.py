@@ -2,6 +2,7 @@ import statistics
 from array import array
 from collections import defaultdict
 from itertools import accumulate, pairwise
+from random import Random
 
 import numpy as np
 import pytest
@@ -41,24 +42,26 @@ windows = st.tuples(st.integers(0, 120), st.integers(0, 200)).map(sorted)
 
 def slow(seats, opens, closes):
     """Work out the figures of a turn, one call after the other; also gives the response times."""
-    calls = failed = done = 0
+    calls = failed = done = taken = 0
     times, errors = [], {}
     for seat in seats:
         broken = dict(seat.failures)
         for index, (sent, ended) in enumerate(pairwise(seat.stamps)):
             calls += 1
+            if opens <= sent < closes:
+                taken += ended - sent
             if index in broken:
                 failed += 1
                 kind, text = type(broken[index]).__name__, str(broken[index])
                 count, first = errors.get(kind, (0, text))
                 errors[kind] = (count + 1, first)
                 continue
-            if opens <= ended < closes:
-                done += 1
             if opens <= sent < closes:
+                done += 1
                 times.append(ended - sent)
     p50 = int(statistics.median(times)) if times else -1
-    return Figures(calls, failed, done, p50, max(times, default=-1), errors), times
+    window = taken // len(seats) if calls else 0
+    return Figures(calls, failed, done, window, p50, max(times, default=-1), errors), times
 
 
 @given(many, windows)
@@ -84,14 +87,36 @@ def test_histograms_hold_every_response_time_once(turns):
         assert counts == [np.bincount(expected[key], minlength=histogram.SIZE).tolist() for key in keys]
 
 
-def test_the_window_takes_calls_by_when_they_were_sent_and_done_ones_by_when_they_ended():
+def test_the_window_takes_calls_by_when_they_were_sent_with_the_whole_of_their_time():
     turn = [seat_of([0, 10, 20, 30, 45])]
     assert Recorder().take(turn, 10, 30, long=False, block=0) == Figures(
-        calls=4, failed=0, done=2, p50=10, max=10, errors={}
+        calls=4, failed=0, done=2, window=20, p50=10, max=10, errors={}
     )
     assert Recorder().take(turn, 10, 31, long=False, block=0) == Figures(
-        calls=4, failed=0, done=3, p50=10, max=15, errors={}
+        calls=4, failed=0, done=3, window=35, p50=10, max=15, errors={}
     )
+
+
+@given(st.integers(1, 400), st.integers(1, 8))
+def test_time_per_call_of_calls_of_one_length_is_exact_however_they_lie_in_the_turn(length, users):
+    turn = [seat_of(range(0, 1000 + length, length)) for _ in range(users)]
+    figures = Recorder().take(turn, 200, 1000, long=False, block=0)
+    if figures.done:
+        assert figures.window * users == pytest.approx(length * figures.done, abs=users)
+
+
+def test_pauses_count_in_full_wherever_they_fall():
+    random, length, pause, every = Random(5), 300, 40_000, 100
+    window = done = calls = taken = 0
+    for _ in range(4000):
+        stamps = [0]
+        while stamps[-1] < 5000:
+            calls += 1
+            stamps.append(stamps[-1] + length + (pause if random.randrange(every) == 0 else 0))
+        figures = Recorder().take([seat_of(stamps)], 1000, 5000, long=False, block=-1)
+        window, done, taken = window + figures.window, done + figures.done, taken + stamps[-1]
+    assert window / done == pytest.approx(length + pause / every, rel=0.05)
+    assert window / done == pytest.approx(taken / calls, rel=0.05)
 
 
 def test_failures_count_by_kind_with_the_first_text_of_each():
@@ -104,6 +129,7 @@ def test_failures_count_by_kind_with_the_first_text_of_each():
         calls=6,
         failed=3,
         done=3,
+        window=51 // 3,
         p50=10,
         max=10,
         errors={"Timeout": (2, "later"), "ConnectionLost": (1, "gone")},
@@ -113,7 +139,7 @@ def test_failures_count_by_kind_with_the_first_text_of_each():
 @pytest.mark.parametrize("turn", [[], [seat_of([])], [seat_of([7]), seat_of([9])]])
 def test_a_turn_without_calls_has_no_figures(turn):
     recorder = Recorder()
-    assert recorder.take(turn, 0, 100, long=False, block=0) == Figures(0, 0, 0, -1, -1, {})
+    assert recorder.take(turn, 0, 100, long=False, block=0) == Figures(0, 0, 0, 0, -1, -1, {})
     assert recorder.histograms() == []
 
 

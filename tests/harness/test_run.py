@@ -135,7 +135,7 @@ def test_a_failed_arm_exits_with_4_and_the_others_are_stored(tmp_path):
     assert result.runs[1].failure is not None
 
 
-def test_an_arm_at_a_running_server_is_measured_without_its_cpu(tmp_path):
+def test_an_arm_at_a_running_server_is_measured_with_its_cpu(tmp_path):
     command = [sys.executable, "-P", "-m", "stacks", "serve", "tcp-msgpack"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
@@ -149,8 +149,12 @@ def test_an_arm_at_a_running_server_is_measured_without_its_cpu(tmp_path):
 
     assert found.returncode == 0, found.stderr
     arm = json.loads(found.stdout)["comparisons"][0]["arms"][0]
-    assert arm["server_cpu"] is None
+    assert arm["server_cpu"] > 0
     assert arm["client_cpu"] > 0
+    (result,) = results.read_all(next((tmp_path / "results").iterdir()))
+    assert result.runs[0].pids[0][1] == server.pid
+    assert result.runs[0].facts.concurrency == "not ours, so not known"
+    assert int(result.turns.foreign[result.turns.arm == 0].sum()) < int(result.turns.server.sum())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

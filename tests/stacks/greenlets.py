@@ -54,7 +54,9 @@ def main(name: str, port: str, mode: str) -> None:
     if shared:
         before = descriptors()
         shared.close()
-        assert descriptors() < before, "the socket is open"
+        with gevent.Timeout(LONG, AssertionError("the socket is open")):
+            while descriptors() >= before:
+                gevent.sleep(0.001)
     sys.stdout.write("fine\n")
 
 

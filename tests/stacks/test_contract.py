@@ -401,14 +401,14 @@ def test_a_closed_client_takes_no_calls(serve, connect, offered, seen):
 
 
 @needs("wire")
-def test_close_returns_when_the_socket_is_closed(stack, serve, offered, leading):
+def test_close_closes_the_socket(stack, serve, offered, leading, until):
     served = serve(offered)
     for _ in range(10):
         client = stack.connect(served.address, Options())
         client.unary(offered["Tell"])(Ask(1, ""), LONG)
         assert leading(served.address.port)
         client.close()
-        assert not leading(served.address.port)
+        until(lambda: not leading(served.address.port), "the socket is closed")
 
 
 def test_nothing_is_left_of_closed_clients(stack, serve, offered, descriptors, until):
