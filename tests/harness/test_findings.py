@@ -108,7 +108,7 @@ def test_foreign_cpu_makes_the_trial_doubtful(clean, made, share, found):
     busy = made.turns(
         clean,
         arm="floor",
-        foreign=lambda old: old + int(share * clean.turns.busy[0]),
+        foreign=lambda old: old + int(share * clean.turns.busy[0] * clean.machine.cores),
         where=lambda t: t.long == 0,
     )
     busy = made.turns(busy, arm="floor", where=lambda t: t.long == 1, foreign=lambda _: 0, busy=lambda _: 0)
@@ -116,7 +116,7 @@ def test_foreign_cpu_makes_the_trial_doubtful(clean, made, share, found):
     assert bool(findings) is found
     if found:
         assert (findings[0].arm, findings[0].validity) == ("", "doubtful")
-        assert f"{share:.1%} of the time of floor's turns" in findings[0].text
+        assert f"{share:.1%} of the cores' time in floor's turns" in findings[0].text
         assert {arm.validity for arm in decide(busy).arms} == {"doubtful"}
 
 
