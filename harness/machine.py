@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 
 from harness.results import Machine
@@ -13,31 +14,55 @@ from harness.results import Machine
 _LIBRARIES = ("gevent", "grpcio", "locust", "msgpack", "msgspec", "numpy", "protobuf", "uvloop")
 _CGROUPS = (Path("/sys/fs/cgroup/cpu.stat"), Path("/sys/fs/cgroup/cpu/cpu.stat"))
 _PRESSURE = Path("/proc/pressure/cpu")
-_BOTH = 2
 
 
 def look() -> Machine:
     """Describe this machine and share out its cores: one half for clients, the other for servers.
 
-    Nothing is pinned where there is one core only, or where the kernel does not allow it.
+    Hardware threads of one core stay on one side, where there is more than one core. Nothing is pinned where
+    there is one thread only, or where the kernel does not allow it.
     """
     cores = sorted(os.sched_getaffinity(0))
-    half = len(cores) // 2
-    may = len(cores) >= _BOTH and _may_pin(cores)
+    clients, servers = halves(cores, [_siblings(core) for core in cores])
+    may = bool(clients) and _may_pin(cores)
     cpu, memory = _cpu(), os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     kernel = platform.release()
     kind = f"{cpu}|{len(cores)}|{memory >> 30}|{kernel}|{platform.python_version()}"
     return Machine(
         cpu=cpu,
         cores=len(cores),
-        client_cores=tuple(cores[:half]) if may else (),
-        server_cores=tuple(cores[half:]) if may else (),
+        client_cores=clients if may else (),
+        server_cores=servers if may else (),
         memory=memory,
         kernel=kernel,
         python=platform.python_version(),
         versions={name: metadata.version(name) for name in _LIBRARIES},
         fingerprint=hashlib.sha256(kind.encode()).hexdigest()[:12],
     )
+
+
+def halves(cores: list[int], siblings: list[str]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Share `cores` out to two sides; `siblings` names for each the physical core that it belongs to.
+
+    Both sides are empty where there is only one.
+    """
+    groups: dict[str, list[int]] = {}
+    for core, name in zip(cores, siblings, strict=True):
+        groups.setdefault(name, []).append(core)
+    units = list(groups.values()) if len(groups) > 1 else [[core] for core in cores]
+    half = len(units) // 2
+    if not half:
+        return (), ()
+    first, second = (tuple(sorted(chain.from_iterable(part))) for part in (units[:half], units[half:]))
+    return first, second
+
+
+def _siblings(core: int) -> str:
+    path = Path(f"/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list")
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except OSError:
+        return str(core)
 
 
 def stalled() -> int | None:

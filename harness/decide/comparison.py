@@ -66,7 +66,7 @@ class ArmFigures(msgspec.Struct, frozen=True):
     client_cpu: float | None
     """Per call, all calls, settling and drain included."""
     server_cpu: float | None
-    """None where the server's processes cannot be read (a running one, `at`)."""
+    """None where the server's processes cannot be read, as on another machine."""
     bound_by: str
     """``client``, ``server``, ``shared core``, ``waiting``; empty where not to be known."""
     times_floor: float | None
