@@ -23,6 +23,16 @@ _BUILT_IN = {
     "floor": "stacks.transports.floor:floor",
 }
 
+_EXTRAS = {
+    "grpc-protobuf": "grpc",
+    "grpc-msgpack": "grpc",
+    "tcp-msgpack": "msgpack",
+    "memory-msgpack": "msgpack",
+    "memory-protobuf": "grpc",
+    "floor": "msgpack",
+}
+"""Stack → the extra of rpcduel that brings its packages."""
+
 DEFAULTS = ("grpc-protobuf", "grpc-msgpack", "tcp-msgpack")
 """What is compared unless told otherwise; the first is the baseline."""
 
@@ -49,9 +59,11 @@ def find(name: str) -> Stack:
         make = getattr(importlib.import_module(module), factory)
     except ModuleNotFoundError as error:
         package = (error.name or module).partition(".")[0]
+        if package == __name__:
+            raise StackError(f"stack {name!r}: {module} cannot be loaded: {error}") from error
+        remedy = f"pip install 'rpcduel[{_EXTRAS[name]}]'" if name in _EXTRAS else f"pip install {package}"
         raise MissingPackageError(
-            f"stack {name!r} needs the package {package!r}, which is not installed; "
-            f"try: pip install 'rpcduel[{name}]', or pip install {package}"
+            f"stack {name!r} needs the package {package!r}, which is not installed; try: {remedy}"
         ) from error
     except AttributeError as error:
         raise StackError(f"stack {name!r}: {module} has no {factory!r}") from error

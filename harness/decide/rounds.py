@@ -121,7 +121,7 @@ def _cpu(turns: Turns, ours: Rows, theirs: Rows) -> tuple[float, float]:
 
 
 def _typical_time(turns: Turns, ours: Rows, theirs: Rows) -> tuple[float, float]:
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # a turn may have no call in its window
         costs = [turns.window[rows] / turns.done[rows] for rows in (ours, theirs)]
     return stats.median_ln_ratio(*costs), float("nan")
 

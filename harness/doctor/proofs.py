@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from harness.decide import rounds, stats
-from harness.doctor.bench import Bench, effects, median_p50, written
+from harness.doctor.bench import Bench, Numbers, effects, median_p50, written
 from harness.doctor.check import Check, micros, percent
 from harness.results import Result
 from scenarios.arm import Arm
@@ -102,7 +102,7 @@ def alone_and_in_company(bench: Bench) -> Check:
 
 def injected(bench: Bench) -> Check:
     """Slow the handler down by a known time, and read it back."""
-    bench.plan(2)
+    bench.plan(3)
     base = Arm(name="base", stack="grpc-protobuf")
     pilot = bench.play([base], 1, 4.0, 2)
     call = median_p50(pilot, 0)
@@ -115,18 +115,34 @@ def injected(bench: Bench) -> Check:
             )
             wanted.append(slow * 1000)
     result = bench.play(arms, 1, 8 * 12.0, 8)
+    # What touching memory costs does not end with the touching: caches are cold afterwards. How much that is
+    # no clock in the handler says, so the largest one is read once more in long blocks.
+    blocks = bench.play(
+        [base, arms[-1]], 1, _BLOCK_FORKS * _BLOCKS * 2 * _BLOCK / 1e9, _BLOCK_FORKS, turn=_BLOCK
+    )
     rows, met = [], True
     for k, time in enumerate(wanted, start=1):
         for metric, cost in (("p50", median_p50(result, 0)), ("time", _time(result))):
             true = time / cost
-            read = math.exp(float(np.mean(effects(result, metric, k)))) - 1
-            met = met and abs(read - true) <= _READ
-            values = written(effects(result, metric, k))
-            points = f"{100 * (read - true):+.1f}"
-            rows.append((arms[k].name, micros(time), metric, f"{100 * true:+.1f} %", values, points))
+            row, near = _reading(arms[k].name, micros(time), metric, true, effects(result, metric, k))
+            rows.append(row)
+            met = met and near
+    for metric in ("p50", "time"):
+        true = math.exp(float(np.mean(effects(blocks, metric, 1)))) - 1
+        row, _ = _reading(
+            f"{arms[-1].name}, true in blocks", "", metric, true, effects(result, metric, len(wanted))
+        )
+        rows.append(row)
     columns = ("injected", "time", "metric", "true", "read", "points apart")
     question = "A handler slower by a known time, one user: is it read back?"
     return Check("injected", question, columns, tuple(rows), "Wanted: within 1.5 points.", met)
+
+
+def _reading(name: str, time: str, metric: str, true: float, found: Numbers) -> tuple[tuple[str, ...], bool]:
+    """Hold what was read against what is true; also tells whether it is near enough."""
+    apart = math.exp(float(np.mean(found))) - 1 - true
+    row = (name, time, metric, f"{100 * true:+.1f} %", written(found), f"{100 * apart:+.1f}")
+    return row, abs(apart) <= _READ
 
 
 def _time(result: Result) -> float:

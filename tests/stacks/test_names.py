@@ -1,0 +1,42 @@
+import sys
+
+import pytest
+
+import stacks
+from stacks.errors import MissingPackageError, StackError, UnknownStackError
+
+
+@pytest.mark.parametrize("name", stacks.names())
+def test_a_stack_is_found_by_its_name(name):
+    assert stacks.find(name).name == name
+
+
+def test_an_unknown_name_is_met_with_the_names_there_are():
+    with pytest.raises(UnknownStackError, match=r"'thrifft'.*grpc-protobuf, grpc-msgpack, tcp-msgpack"):
+        stacks.find("thrifft")
+
+
+def without(monkeypatch, package):
+    """Make `package` and our modules that import it look as if they had never been imported."""
+    for module in list(sys.modules):
+        if module.partition(".")[0] == package or module.startswith(("stacks.transports.", "stacks.codecs.")):
+            monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, package, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "extra"), [("grpc-protobuf", "grpc", "grpc"), ("tcp-msgpack", "msgpack", "msgpack")]
+)
+def test_a_missing_package_is_named_with_the_command_that_brings_it(monkeypatch, name, package, extra):
+    without(monkeypatch, package)
+    with pytest.raises(MissingPackageError) as found:
+        stacks.find(name)
+    assert f"'{package}'" in str(found.value)
+    assert f"pip install 'rpcduel[{extra}]'" in str(found.value)
+
+
+def test_a_module_of_our_own_that_is_missing_is_no_package_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "stacks.transports.memory", None)
+    with pytest.raises(StackError, match="cannot be loaded") as found:
+        stacks.find("memory")
+    assert "pip" not in str(found.value)
