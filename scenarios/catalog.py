@@ -14,7 +14,7 @@ MOST_ARMS = 6
 TIMEOUT = 5.0
 """Deadline of every timed call, in seconds."""
 
-_BASE = 5 * MILLISECOND
+_BASE = 10 * MILLISECOND
 _CROWD = 16
 _CROWD_TURN = 20 * MILLISECOND
 _SETTLE = 5

@@ -1,4 +1,4 @@
-"""Turns as users live them: wait for the gate, call until time is up, let the last call drain."""
+"""Turns as users live them: wait for the gate, call until time is up, keep the load up till the last call."""
 
 from __future__ import annotations
 
@@ -10,6 +10,20 @@ from typing import Any
 
 from scenarios.channels import Call
 from stacks.errors import CallError
+
+
+class LastCalls:
+    """Counts the users whose call of before the turn's end is not over yet."""
+
+    def __init__(self, users: int) -> None:
+        """Count down from all `users`."""
+        self.left = users
+        self._lock = threading.Lock()
+
+    def over(self) -> None:
+        """Say that one user's last call that counts is over."""
+        with self._lock:
+            self.left -= 1
 
 
 class Seat:
@@ -39,24 +53,36 @@ class Seat:
         self.broken: Exception | None = None
         """An error that no adapter may let through; the arm cannot go on."""
 
-    def play(self, end: int) -> None:
-        """Call, one call after the other, until the clock reads `end` ns or later."""
+    def play(self, end: int, last: LastCalls) -> None:
+        """Call, one call after the other, until the clock reads `end` ns or later, and then a little longer.
+
+        Calls go on until those that all users had in flight at `end` are over: the last calls that count
+        must not run under less load than the others.
+        """
         call, request, timeout, clock = self.call, self.request, self.timeout, perf_counter_ns
         stamp = self.stamps.append
-        reply = None
+        inside = True
         now = clock()
         stamp(now)
-        while now < end:
-            try:
-                reply = call(request, timeout)
-            except CallError as error:
-                self.failures.append((len(self.stamps) - 1, error))
-            except Exception as error:  # noqa: BLE001 -- whatever it is, the turn must come to its end
-                self.broken = error
-                return
-            now = clock()
-            stamp(now)
-        self.reply = reply
+        try:
+            while True:
+                if now >= end:
+                    if inside:
+                        inside = False
+                        last.over()
+                    if not last.left:
+                        return
+                try:
+                    self.reply = call(request, timeout)
+                except CallError as error:
+                    self.failures.append((len(self.stamps) - 1, error))
+                now = clock()
+                stamp(now)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the turn must come to its end
+            self.broken = error
+        finally:
+            if inside:
+                last.over()
 
 
 class Turnstile:
@@ -74,6 +100,8 @@ class Turnstile:
         self._turn = 0
         self._end = 0
         self._inside = 0
+        self.last = LastCalls(0)
+        """Of the turn that is played."""
 
     def sit(self) -> Seat:
         """Take a free seat; each user does it once."""
@@ -114,6 +142,7 @@ class Turnstile:
     def _open(self, end: int) -> None:
         with self._gate:
             self._inside = len(self.seats)
+            self.last = LastCalls(len(self.seats))
             self._end = end
             self._turn += 1
             self._gate.notify_all()

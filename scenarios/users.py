@@ -25,5 +25,5 @@ class Caller(User):
         end = self.turnstile.enter(self.seat)
         if not end:
             raise StopUser
-        self.seat.play(end)
+        self.seat.play(end, self.turnstile.last)
         self.turnstile.leave()

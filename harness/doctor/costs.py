@@ -12,7 +12,7 @@ import numpy as np
 from harness.doctor.bench import Bench
 from harness.doctor.check import Check
 from harness.measure.recorder import Recorder
-from scenarios.turns import Seat
+from scenarios.turns import LastCalls, Seat
 
 _GOAL = 300
 _MEMORY_GOAL = 32
@@ -31,7 +31,7 @@ def recording(bench: Bench) -> Check:
     for _ in range(_TURNS):
         seat = Seat(_Stop(_CALLS), None, 1.0)
         began = perf_counter_ns()
-        seat.play(1 << 62)
+        seat.play(1 << 62, LastCalls(1))
         recorder.take([seat], 0, 1 << 62, long=False, block=0)
         recorded = perf_counter_ns()
         call = _Stop(_CALLS)
@@ -91,7 +91,7 @@ def grow(samples: int) -> tuple[int, int]:
         for seat in seats:
             seat.clear()
             seat.call = _Stop(_CALLS)
-            seat.play(1 << 62)
+            seat.play(1 << 62, LastCalls(len(seats)))
         recorder.take(seats, 0, 1 << 62, long=False, block=turn % 10)
         gc.collect()
         before = before or _resident()

@@ -15,7 +15,7 @@ from scenarios.arm import Arm
 
 _RUNS = 20
 _AA_FORKS = 8
-_AA_SECONDS = 2.5
+_AA_SECONDS = 2.0
 _AA_HALF = 0.02
 _AA_NARROW = 16
 _AA_INSIDE = 17
@@ -66,7 +66,7 @@ def turns_against_blocks(bench: Bench) -> Check:
     bench.plan(4)
     rows, met = [], True
     for users in (1, 16):
-        short = bench.play(arms, users, 8 * 5.0, 8)
+        short = bench.play(arms, users, 6 * 4.0, 6)
         blocks = bench.play(arms, users, _BLOCK_FORKS * _BLOCKS * 2 * _BLOCK / 1e9, _BLOCK_FORKS, turn=_BLOCK)
         for metric in rounds.METRICS:
             turns, block = effects(short, metric, 1), effects(blocks, metric, 1)
@@ -88,8 +88,8 @@ def alone_and_in_company(bench: Bench) -> Check:
     bench.plan(4)
     rows, met = [], True
     for users in (1, 16):
-        alone = bench.play(pair, users, 8 * 5.0, 8)
-        crowd = bench.play([*pair, *others], users, 8 * 15.0, 8)
+        alone = bench.play(pair, users, 6 * 4.0, 6)
+        crowd = bench.play([*pair, *others], users, 6 * 12.0, 6)
         for metric in rounds.METRICS:
             few, many = effects(alone, metric, 1), effects(crowd, metric, 1)
             apart = math.exp(float(np.mean(many) - np.mean(few))) - 1
@@ -114,7 +114,7 @@ def injected(bench: Bench) -> Check:
                 Arm(name=f"{kind} {percent(share, 0)}", stack="grpc-protobuf", work=f"{kind}:{slow}us")
             )
             wanted.append(slow * 1000)
-    result = bench.play(arms, 1, 8 * 12.0, 8)
+    result = bench.play(arms, 1, 8 * 8.0, 8)
     # What touching memory costs does not end with the touching: caches are cold afterwards. How much that is
     # no clock in the handler says, so the largest one is read once more in long blocks.
     blocks = bench.play(

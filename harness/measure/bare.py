@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from scenarios.turns import Seat, Turnstile
+from scenarios.turns import LastCalls, Seat, Turnstile
 
 
 class BareSeat(Seat):
@@ -16,9 +16,9 @@ class BareSeat(Seat):
 
     over: Callable[[], bool]
 
-    def play(self, end: int) -> None:
+    def play(self, end: int, last: LastCalls) -> None:
         """Call until the turn is over."""
-        del end
+        del end, last
         call, request, timeout, over = self.call, self.request, self.timeout, self.over
         count = 0
         try:
@@ -56,7 +56,7 @@ def start(turnstile: BareTurnstile) -> list[threading.Thread]:
 
     def live(seat: Seat) -> None:
         while end := turnstile.enter(seat):
-            seat.play(end)
+            seat.play(end, turnstile.last)
             turnstile.leave()
 
     threads = [threading.Thread(target=live, args=[turnstile.sit()], daemon=True) for _ in turnstile.seats]
