@@ -13,7 +13,7 @@ from harness import histogram
 from harness.measure.recorder import Figures, Recorder
 from harness.measure.tally import Row, Tally
 from harness.results import Turns
-from scenarios.turns import Seat
+from scenarios.turns import LastCalls, Seat
 from stacks.errors import ConnectionLost, Remote, Timeout
 
 ERRORS = [Timeout("late"), Timeout("later"), ConnectionLost("gone"), Remote("INTERNAL", "oh")]
@@ -165,7 +165,7 @@ def test_the_seats_may_play_on_while_figures_are_kept():
     seat = seat_of([0, 10, 30])
     figures = Recorder().take([seat], 0, 100, long=False, block=0)
     seat.clear()
-    seat.play(0)
+    seat.play(0, LastCalls(1))
     assert figures.max == 20
     assert type(figures.max) is int
 

@@ -7,7 +7,7 @@ from time import perf_counter_ns
 
 import pytest
 
-from scenarios.turns import Seat, Turnstile
+from scenarios.turns import LastCalls, Seat, Turnstile
 from stacks.errors import ConnectionLost, Timeout
 
 PATIENCE = 20.0
@@ -51,7 +51,7 @@ def failing_on(wrong, error=Timeout):
 def test_a_seat_stamps_the_start_and_the_end_of_every_call():
     asked = []
     seat = seat_of(lambda request, timeout: asked.append((request, timeout)) or len(asked), timeout=2.5)
-    seat.play(end=35)
+    seat.play(end=35, last=LastCalls(1))
     assert seat.stamps.tolist() == [0, 10, 20, 30, 40]
     assert asked == [("request", 2.5)] * 4
     assert seat.reply == 4
@@ -62,14 +62,14 @@ def test_a_seat_stamps_the_start_and_the_end_of_every_call():
 @pytest.mark.usefixtures("clock")
 def test_no_call_is_sent_at_or_after_the_end():
     seat = seat_of(failing_on(()))
-    seat.play(end=20)
+    seat.play(end=20, last=LastCalls(1))
     assert seat.stamps.tolist() == [0, 10, 20]
 
 
 @pytest.mark.usefixtures("clock")
 def test_a_turn_that_is_over_before_it_began_has_no_call():
     seat = seat_of(failing_on({0}))
-    seat.play(end=0)
+    seat.play(end=0, last=LastCalls(1))
     assert seat.stamps.tolist() == [0]
     assert seat.failures == []
 
@@ -77,7 +77,7 @@ def test_a_turn_that_is_over_before_it_began_has_no_call():
 @pytest.mark.usefixtures("clock")
 def test_failures_have_the_index_of_their_call_and_the_turn_goes_on():
     seat = seat_of(failing_on({0, 2, 3}))
-    seat.play(end=45)
+    seat.play(end=45, last=LastCalls(1))
     assert seat.stamps.tolist() == [0, 10, 20, 30, 40, 50]
     assert [(index, str(error)) for index, error in seat.failures] == [
         (0, "call 0"),
@@ -90,15 +90,36 @@ def test_failures_have_the_index_of_their_call_and_the_turn_goes_on():
 @pytest.mark.usefixtures("clock")
 def test_an_error_that_no_adapter_may_let_through_ends_the_turn():
     seat = seat_of(failing_on({2}, ZeroDivisionError))
-    seat.play(end=10_000)
+    seat.play(end=10_000, last=LastCalls(1))
     assert seat.stamps.tolist() == [0, 10, 20]
     assert isinstance(seat.broken, ZeroDivisionError)
     assert seat.failures == []
 
 
+@pytest.mark.usefixtures("clock")
+def test_calls_go_on_until_the_last_of_every_user_is_over():
+    last = LastCalls(2)
+
+    def call(_request, _timeout):
+        if len(seat.stamps) == 5:
+            last.over()  # the other user's
+
+    seat = seat_of(call)
+    seat.play(end=15, last=last)
+    assert seat.stamps.tolist() == [0, 10, 20, 30, 40, 50]
+    assert last.left == 0
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_user_who_breaks_keeps_nobody_waiting():
+    last = LastCalls(2)
+    seat_of(failing_on({0}, ZeroDivisionError)).play(end=15, last=last)
+    assert last.left == 1
+
+
 def test_clear_leaves_the_old_stamps_to_whoever_looks_at_them():
     seat = seat_of(failing_on({1}, ConnectionLost))
-    seat.play(perf_counter_ns() + MILLISECOND)
+    seat.play(perf_counter_ns() + MILLISECOND, LastCalls(1))
     old = memoryview(seat.stamps)
     before = old.tolist()
     seat.clear()
@@ -127,7 +148,7 @@ def living(turnstile, turns):
     def live(seat):
         while end := turnstile.enter(seat):
             turns[id(seat)].append(end)
-            seat.play(end)
+            seat.play(end, turnstile.last)
             turnstile.leave()
 
     return live
@@ -155,7 +176,8 @@ def test_a_turn_lasts_until_the_last_call_has_drained(monkeypatch):
 
     def quick(_request, _timeout):
         assert slow_entered.wait(PATIENCE)
-        now[0] = 100
+        leave.wait(0.001)  # this user goes on calling while the other's call lasts
+        now[0] = max(now[0], 100)
 
     def slow(_request, _timeout):
         slow_entered.set()
@@ -177,11 +199,13 @@ def test_a_turn_lasts_until_the_last_call_has_drained(monkeypatch):
         leave.set()
         conductor.join(PATIENCE)
     assert results == [(0, 300)]
-    assert [seat.stamps.tolist() for seat in seats] == [[0, 100], [0, 300]]
+    assert seats[0].stamps.tolist()[:2] == [0, 100]
+    assert len(seats[0].stamps) > 2
+    assert seats[1].stamps.tolist() == [0, 300]
 
 
 def test_a_broken_user_leaves_too_and_its_error_is_gone_after_the_next_turn(monkeypatch):
-    now, called = [0], threading.Event()
+    now, goal, called = [0], [100], threading.Event()
     monkeypatch.setattr("scenarios.turns.perf_counter_ns", lambda: now[0])
 
     def breaks_once(_request, _timeout):
@@ -191,7 +215,7 @@ def test_a_broken_user_leaves_too_and_its_error_is_gone_after_the_next_turn(monk
 
     def steady(_request, _timeout):
         assert called.wait(PATIENCE)
-        now[0] += 100
+        now[0] = goal[0]
 
     seats = [seat_of(breaks_once), seat_of(steady)]
     turnstile = Turnstile(seats)
@@ -199,6 +223,7 @@ def test_a_broken_user_leaves_too_and_its_error_is_gone_after_the_next_turn(monk
         assert turnstile.play(100) == (0, 100)
         assert isinstance(seats[0].broken, ZeroDivisionError)
         assert seats[0].stamps.tolist() == [0]
+        goal[0] = 200
         assert turnstile.play(100) == (100, 200)
         assert seats[0].broken is None
 
@@ -227,7 +252,7 @@ UNDER_LOCUST = """
 import locust
 from locust.env import Environment
 from scenarios import turns as timed
-from scenarios.turns import Seat, Turnstile
+from scenarios.turns import LastCalls, Seat, Turnstile
 from scenarios.users import Caller
 
 import gevent
