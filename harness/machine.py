@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from itertools import chain
 from pathlib import Path
@@ -13,6 +16,7 @@ from harness.results import Machine
 
 _LIBRARIES = ("gevent", "grpcio", "locust", "msgpack", "msgspec", "numpy", "protobuf", "uvloop")
 _CGROUPS = (Path("/sys/fs/cgroup/cpu.stat"), Path("/sys/fs/cgroup/cpu/cpu.stat"))
+_LATENCY = Path("/dev/cpu_dma_latency")
 _PRESSURE = Path("/proc/pressure/cpu")
 
 
@@ -37,8 +41,25 @@ def look() -> Machine:
         kernel=kernel,
         python=platform.python_version(),
         versions={name: metadata.version(name) for name in _LIBRARIES},
+        awake=os.access(_LATENCY, os.W_OK),
         fingerprint=hashlib.sha256(kind.encode()).hexdigest()[:12],
     )
+
+
+@contextmanager
+def kept_awake(machine: Machine) -> Iterator[None]:
+    """Keep idle cores in their shallowest state, if `machine` says that we may.
+
+    How long a sleeping core takes to wake up depends on how long it slept before, and so on the arm that had
+    the turn before. Linux' PM QoS: a latency of 0 µs, asked for as long as the file is open
+    (Documentation/power/pm_qos_interface.rst).
+    """
+    if not machine.awake:
+        yield
+        return
+    with _LATENCY.open("wb", buffering=0) as file:
+        file.write(struct.pack("i", 0))
+        yield
 
 
 def halves(cores: list[int], siblings: list[str]) -> tuple[tuple[int, ...], tuple[int, ...]]:

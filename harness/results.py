@@ -66,6 +66,8 @@ class Machine(msgspec.Struct, frozen=True):
     versions: dict[str, str]
     fingerprint: str
     """The same for sessions on the same kind of machine."""
+    awake: bool = False
+    """Whether idle cores were kept from sleeping while turns were played."""
 
 
 class Turns(msgspec.Struct, frozen=True, eq=False):

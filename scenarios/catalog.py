@@ -14,9 +14,8 @@ MOST_ARMS = 6
 TIMEOUT = 5.0
 """Deadline of every timed call, in seconds."""
 
-_BASE = 10 * MILLISECOND
 _CROWD = 16
-_CROWD_TURN = 20 * MILLISECOND
+_TURN = 20 * MILLISECOND
 _SETTLE = 5
 _STRETCH = {"small": 1, "medium": 1, "large": 8}
 
@@ -41,9 +40,8 @@ SCENARIOS = {
 
 
 def turn(users: int, sample: str) -> int:
-    """Length of a turn in ns: about ten calls a user, so that queues build up as in a long run."""
-    crowd = max(_BASE, _CROWD_TURN * users // _CROWD) if users > 1 else _BASE
-    return crowd * _STRETCH[sample]
+    """Length of a turn in ns: some ten calls a user or more, so that queues build up as in a long run."""
+    return _TURN * max(users, _CROWD) // _CROWD * _STRETCH[sample]
 
 
 def settle(length: int) -> int:

@@ -55,4 +55,5 @@ def _sensitive(arm: str, found: tuple[Finding, ...]) -> frozenset[str]:
 
 def _phrase(machine: Machine) -> str:
     cores = "1 core" if machine.cores == 1 else f"{machine.cores} cores"
-    return f"{machine.cpu}, {cores}, kernel {machine.kernel}"
+    awake = ", idle cores kept awake" if machine.awake else ""
+    return f"{machine.cpu}, {cores}, kernel {machine.kernel}{awake}"

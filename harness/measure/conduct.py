@@ -44,7 +44,7 @@ def conduct(trial: Trial, machine: Machine, seed: int, command: str, observer: O
     started = datetime.now().astimezone().isoformat(timespec="seconds")
     interrupted = False
     try:
-        with interrupts.once():
+        with interrupts.once(), machines.kept_awake(machine):
             conductor.play()
     except KeyboardInterrupt:
         interrupted = True

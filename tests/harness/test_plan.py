@@ -83,14 +83,14 @@ def test_the_time_is_shared_and_every_point_is_asked(count, users, samples, seco
 @given(st.integers(1, MOST_USERS), st.sampled_from(list(shop.SAMPLES)))
 def test_turns_grow_with_the_load_and_settle_for_a_fifth(users, sample):
     (trial,) = trials(Wish(arms=some(1), users=(users,), samples=(sample,)))
-    assert trial.turn == catalog.turn(users, sample) >= 10 * MILLISECOND
+    assert trial.turn == catalog.turn(users, sample) >= 20 * MILLISECOND
     assert catalog.turn(users + 1, sample) >= trial.turn
     assert catalog.turn(users, "large") >= trial.turn
     assert trial.settle * 5 <= trial.turn < (trial.settle + 1) * 5
 
 
 def test_turns_are_those_of_the_design():
-    assert catalog.turn(1, "small") == 10 * MILLISECOND
+    assert catalog.turn(1, "small") == 20 * MILLISECOND
     assert catalog.turn(16, "small") == 20 * MILLISECOND
 
 
