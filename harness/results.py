@@ -73,7 +73,7 @@ class Machine(msgspec.Struct, frozen=True):
 class Turns(msgspec.Struct, frozen=True, eq=False):
     """One row a turn, in the order played; equally long columns of int64, times in ns.
 
-    `client` is CPU of the load process in and since its last turn, less recording; `server` likewise.
+    `client` is CPU of the load process in its turn and the one after, less recording; `server` likewise.
     `foreign` is CPU that others used during this turn: other arms and other processes of the machine.
     """
 

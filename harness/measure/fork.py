@@ -44,6 +44,7 @@ class Fork:
         self._others: cpu.Others
         self._other = 0
         self._starting = 0.0
+        self._open: tuple[Contender, Row] | None = None
 
     def start(self) -> float:
         """Start all processes, connect, compare replies, and warm up.
@@ -78,8 +79,6 @@ class Fork:
         budget = trial.seconds / trial.forks
         shorts, longs = mirrored(list(self._contenders), random), mirrored(list(self._contenders), random)
         share = LongShare(LONG_SHARE, LONG * trial.turn * len(self._contenders) / 1e9)
-        for _, contender in self._each():
-            contender.seen = contender.client.read(), contender.server.read()
         self._other = self._others.read()
         began, round_ = time.monotonic(), 0
         while self._contenders and (elapsed := time.monotonic() - began) < budget:
@@ -87,13 +86,13 @@ class Fork:
             length = LONG * trial.turn if long else trial.turn
             turn = Turn(length, trial.settle, long=long, block=int(_BLOCKS * elapsed / budget))
             for k in next(longs if long else shorts):
-                if k in self._contenders and (row := self._turn(k, turn, fork, round_)):
-                    tally.add(row)
+                if k in self._contenders and self._turn(k, turn, fork, round_, tally):
                     self._advance(k, fork, min(1.0, (time.monotonic() - began) / budget))
             if long:
                 share.spend(time.monotonic() - began - elapsed)
             self._tidy()
             round_ += 1
+        self._settle(tally)
 
     def finish(self, fork: int) -> None:
         """Collect the histograms of those that are left."""
@@ -101,16 +100,17 @@ class Fork:
             if finished := self._try(k, contender.finish):
                 self._books[k].finish(k, fork, finished)
 
-    def _turn(self, k: int, turn: Turn, fork: int, round_: int) -> Row | None:
-        """Pass the baton to arm `k` and read all clocks on both sides of it."""
+    def _turn(self, k: int, turn: Turn, fork: int, round_: int, tally: Tally) -> bool:
+        """Pass the baton to arm `k` and read all clocks on both sides of it; tells whether it was played."""
         contender = self._contenders[k]
-        since_client, since_server = contender.seen
+        if self._open and self._open[0] is contender:
+            self._settle(tally)
+        began = contender.server.read()
         rivals = [c for c in self._contenders.values() if c is not contender]
-        between = contender.client.read() - since_client
         rival, stolen = _used(rivals), cpu.steal()
         played: Played | None = self._try(k, partial(contender.play, turn))
         if played is None:
-            return None
+            return False
         time.sleep(_REST)
         rival, stolen = _used(rivals) - rival, cpu.steal() - stolen
         # Since the last turn, not since this one began: what a process did before a scan found it counts.
@@ -118,7 +118,8 @@ class Fork:
         others, self._other = now - self._other, now
         contender.seen = contender.client.read(), contender.server.read()
         self._books[k].play(played)
-        return Row(
+        self._settle(tally)
+        row = Row(
             arm=k,
             fork=fork,
             round=round_,
@@ -130,10 +131,30 @@ class Fork:
             busy=played.busy,
             p50=played.p50,
             max=played.max,
-            client=played.client + between,
-            server=contender.seen[1] - since_server if contender.served else -1,
+            client=played.client,
+            server=contender.seen[1] - began if contender.served else -1,
             foreign=rival + others,
             steal=stolen,
+        )
+        self._open = contender, row
+        return True
+
+    def _settle(self, tally: Tally) -> None:
+        """Hand in the last row, with what its arm has used since: it is called when the next turn is over.
+
+        Were an arm charged until its own next turn, one whose threads look for work while it idles would cost
+        the more the more arms there are. What it uses later is foreign CPU in the turns of others.
+        """
+        if self._open is None:
+            return
+        contender, row = self._open
+        self._open = None
+        client, server = contender.seen
+        after = contender.client.read() - client, contender.server.read() - server
+        tally.add(
+            row._replace(
+                client=row.client + after[0], server=row.server + after[1] if contender.served else row.server
+            )
         )
 
     def _advance(self, k: int, fork: int, part: float) -> None:
