@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 from importlib import metadata
+from typing import Any, cast
 
 from stacks.base import Stack
 from stacks.errors import MissingPackageError, StackError, UnknownStackError
@@ -12,26 +13,31 @@ from stacks.errors import MissingPackageError, StackError, UnknownStackError
 GROUP = "rpcduel.stacks"
 """Entry point group by which other packages register stacks: name = "module:factory"."""
 
-_BUILT_IN = {
-    "grpc-protobuf": "stacks.transports.grpc:protobuf",
-    "grpc-msgpack": "stacks.transports.grpc:msgpack",
-    "tcp-msgpack": "stacks.transports.tcp:msgpack",
-    "memory": "stacks.transports.memory:plain",
-    "memory-json": "stacks.transports.memory:json",
-    "memory-msgpack": "stacks.transports.memory:msgpack",
-    "memory-protobuf": "stacks.transports.memory:protobuf",
-    "floor": "stacks.transports.floor:floor",
+_FORMATS = {
+    "json": "stacks.codecs.json",
+    "msgpack": "stacks.codecs.msgpack",
+    "protobuf": "stacks.codecs.protobuf",
 }
+"""Name of a format → the module whose ``FORMAT`` it is."""
+
+_BUILT_IN = {
+    "grpc-protobuf": ("stacks.transports.grpc:GrpcStack", "protobuf"),
+    "grpc-msgpack": ("stacks.transports.grpc:GrpcStack", "msgpack"),
+    "grpc-json": ("stacks.transports.grpc:GrpcStack", "json"),
+    "tcp-msgpack": ("stacks.transports.tcp:TcpStack", ""),
+    "memory": ("stacks.transports.memory:MemoryStack", ""),
+    **{f"memory-{name}": ("stacks.transports.memory:MemoryStack", name) for name in _FORMATS},
+    "floor": ("stacks.transports.floor:FloorStack", ""),
+}
+"""Stack → its class, and the format that this takes, if any."""
 
 _EXTRAS = {
-    "grpc-protobuf": "grpc",
-    "grpc-msgpack": "grpc",
-    "tcp-msgpack": "msgpack",
-    "memory-msgpack": "msgpack",
-    "memory-protobuf": "grpc",
-    "floor": "msgpack",
+    "google": "grpc",
+    "grpc": "grpc",
+    "msgpack": "msgpack",
+    "uvloop": "grpc",
 }
-"""Stack → the extra of rpcduel that brings its packages."""
+"""Package that is imported → the extra of rpcduel that brings it."""
 
 DEFAULTS = ("grpc-protobuf", "grpc-msgpack", "tcp-msgpack")
 """What is compared unless told otherwise; the first is the baseline."""
@@ -48,27 +54,32 @@ def find(name: str) -> Stack:
     Raises `UnknownStackError`, which lists the names there are, `MissingPackageError`, which says what
     to install, and `StackError` when a plug-in cannot be loaded.
     """
-    path = _BUILT_IN.get(name)
-    if path is None:
-        points = metadata.entry_points(group=GROUP, name=name)
-        if not points:
-            raise UnknownStackError(_unknown(name))
-        path = next(iter(points)).value
-    module, _, factory = path.partition(":")
+    if name in _BUILT_IN:
+        factory, encoding = _BUILT_IN[name]
+        given = (_load(name, f"{_FORMATS[encoding]}:FORMAT"),) if encoding else ()
+        return cast("Stack", _load(name, factory)(*given))
+    points = metadata.entry_points(group=GROUP, name=name)
+    if not points:
+        raise UnknownStackError(_unknown(name))
+    return cast("Stack", _load(name, next(iter(points)).value)())
+
+
+def _load(name: str, path: str) -> Any:
+    """Import what ``module:attribute`` means, for the stack `name`."""
+    module, _, attribute = path.partition(":")
     try:
-        make = getattr(importlib.import_module(module), factory)
+        return getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as error:
         package = (error.name or module).partition(".")[0]
         if package == __name__:
             raise StackError(f"stack {name!r}: {module} cannot be loaded: {error}") from error
-        remedy = f"pip install 'rpcduel[{_EXTRAS[name]}]'" if name in _EXTRAS else f"pip install {package}"
+        ours = name in _BUILT_IN and package in _EXTRAS
+        remedy = f"pip install 'rpcduel[{_EXTRAS[package]}]'" if ours else f"pip install {package}"
         raise MissingPackageError(
             f"stack {name!r} needs the package {package!r}, which is not installed; try: {remedy}"
         ) from error
     except AttributeError as error:
-        raise StackError(f"stack {name!r}: {module} has no {factory!r}") from error
-    stack: Stack = make()
-    return stack
+        raise StackError(f"stack {name!r}: {module} has no {attribute!r}") from error
 
 
 def _unknown(name: str) -> str:

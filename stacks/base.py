@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -15,6 +15,7 @@ from stacks.errors import AddressError, SchemaError
 T = TypeVar("T")
 Q = TypeVar("Q", bound=msgspec.Struct)
 R = TypeVar("R", bound=msgspec.Struct)
+R_co = TypeVar("R_co", bound=msgspec.Struct, covariant=True)
 
 LOOPBACK = "127.0.0.1"
 MAX_MESSAGE = 8 * 1024 * 1024
@@ -69,7 +70,8 @@ class Method(Generic[Q, R]):
     request: type[Q]
     reply: type[R]
     kind: Kind
-    handler: Callable[[Q], R]
+    handler: Callable[..., Any]
+    """Takes a request, or an iterator of them; gives a reply, or an iterator of them, as `kind` says."""
     service: str = ""
     """Full name of the service that it belongs to, such as ``rpcduel.Shop``; paths of gRPC need it."""
 
@@ -147,6 +149,14 @@ class Served(msgspec.Struct, frozen=True):
     pids: tuple[int, ...]
 
 
+class Replies(Iterator[R_co], Protocol[R_co]):
+    """The replies of one call, to be iterated once; each step may raise a `CallError`."""
+
+    def close(self) -> None:
+        """Cancel what is left of the call, its requests too; may be called twice, and after the end."""
+        ...
+
+
 class Client(Protocol):
     """One connection with a blocking API that is cooperative under gevent."""
 
@@ -154,6 +164,15 @@ class Client(Protocol):
         """Bind `method` once; the result takes the request and a timeout in seconds.
 
         It raises a `CallError` and never retries.
+        """
+        ...
+
+    def stream(self, method: Method[Q, R]) -> Callable[[Iterable[Q], float], Replies[R]]:
+        """Bind a method with streams once; the result takes the requests and a timeout in seconds.
+
+        The timeout is for the whole call. A server stream takes one request, a client stream gives one reply.
+        Requests are sent as fast as the peer takes them, while replies are read. An exception of `requests`
+        ends the call and is raised from the replies. Raises `SchemaError` for a kind that is not carried.
         """
         ...
 
@@ -184,12 +203,27 @@ class Stack(Protocol):
         ...
 
     @property
+    def kinds(self) -> frozenset[Kind]:
+        """Which calls it carries; the others are not applicable, and never emulated."""
+        ...
+
+    @property
     def facts(self) -> Facts:
         """What the fairness sheet says."""
         ...
 
+    def codec(self, message: type[T]) -> Codec[T]:
+        """How it writes a message as bytes, which are what counts as payload.
+
+        Raises `SchemaError` naming message and field for what it cannot carry.
+        """
+        ...
+
     def serve(self, service: Service, address: Address, options: Options) -> AbstractContextManager[Served]:
-        """Serve until the context ends; raises `AddressError` when the port is taken."""
+        """Serve the methods of the kinds that it carries until the context ends.
+
+        Raises `AddressError` when the port is taken, and `SchemaError` where no method can be carried.
+        """
         ...
 
     def connect(self, address: Address, options: Options) -> Client:

@@ -36,18 +36,34 @@ _LARGER = "larger than max"
 """What gRPC's own text says too when a message is over the limit."""
 
 
-def unary(service: Service) -> tuple[Method[Any, Any], ...]:
-    """Give the methods that a transport without streams carries; raises `SchemaError` if there are none."""
-    methods = tuple(method for method in service.methods if method.kind is Kind.UNARY)
+UNARY = frozenset({Kind.UNARY})
+
+
+def carried(service: Service, kinds: frozenset[Kind]) -> tuple[Method[Any, Any], ...]:
+    """Give the methods whose `kinds` a transport carries; raises `SchemaError` if there are none."""
+    methods = tuple(method for method in service.methods if method.kind in kinds)
     if not methods:
-        raise SchemaError(f"service {service.name} has no unary method, and other calls are not carried")
+        raise SchemaError(f"service {service.name} has no {_listed(kinds)} method, and no other is carried")
     return methods
 
 
-def check_unary(method: Method[Any, Any]) -> None:
-    """Raise `SchemaError` for a method with streams."""
-    if method.kind is not Kind.UNARY:
-        raise SchemaError(f"{method.name} is a {method.kind} call; only unary calls are carried")
+def check(method: Method[Any, Any], kinds: frozenset[Kind]) -> None:
+    """Raise `SchemaError` for a method of another kind than these."""
+    if method.kind not in kinds:
+        raise SchemaError(
+            f"{method.name} is a {method.kind} call, which is not applicable here: {_listed(kinds)} calls are"
+        )
+
+
+def refuse(method: Method[Any, Any]) -> NoReturn:
+    """Raise `SchemaError`, for a transport without streams."""
+    raise SchemaError(
+        f"{method.name} is a {method.kind} call, which is not applicable here: no streams are carried"
+    )
+
+
+def _listed(kinds: frozenset[Kind]) -> str:
+    return " or ".join(kind for kind in Kind if kind in kinds)
 
 
 def answerer(

@@ -12,20 +12,35 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from threading import Thread
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 import msgpack
 
-from stacks.base import MAX_MESSAGE, Address, Facts, Method, Options, Q, R, Served, Service
+from stacks.base import (
+    MAX_MESSAGE,
+    Address,
+    Codec,
+    Facts,
+    Kind,
+    Method,
+    Options,
+    Q,
+    R,
+    Replies,
+    Served,
+    Service,
+)
 from stacks.codecs.msgpack import ERRORS, FORMAT
 from stacks.errors import CallError, ConnectionLost, ProtocolError, Refused, StackError, Timeout, Unavailable
 from stacks.transports import dispatch, listener
 from stacks.transports.floor_server import FloorServer
 from stacks.transports.memo import Memo
+
+T = TypeVar("T")
 
 _LENGTH = struct.Struct(">I")
 _HEAD = 5
@@ -46,6 +61,11 @@ class FloorStack:
     wire = True
 
     @property
+    def kinds(self) -> frozenset[Kind]:
+        """Unary alone: the protocol knows no streams."""
+        return dispatch.UNARY
+
+    @property
     def facts(self) -> Facts:
         """What the fairness sheet says."""
         return Facts(
@@ -60,10 +80,17 @@ class FloorStack:
             versions=dict(FORMAT.versions),
         )
 
+    def codec(self, message: type[T]) -> Codec[T]:
+        """MessagePack."""
+        return FORMAT.codec(message)
+
     @contextmanager
     def serve(self, service: Service, address: Address, options: Options) -> Iterator[Served]:
         """Serve from one thread until the context ends; connections are then cut."""
-        answers = {method.name.encode(): _answer(method, options) for method in dispatch.unary(service)}
+        answers = {
+            method.name.encode(): _answer(method, options)
+            for method in dispatch.carried(service, dispatch.UNARY)
+        }
         listening = listener.listen(address)
         server = FloorServer(listening, answers, service.delay, options.max_message)
         thread = Thread(target=server.run, name="stacks-floor", daemon=True)
@@ -110,7 +137,7 @@ class FloorClient:
 
     def unary(self, method: Method[Q, R]) -> Callable[[Q, float], R]:
         """Bind `method`."""
-        dispatch.check_unary(method)
+        dispatch.check(method, dispatch.UNARY)
         encode, decode = FORMAT.codec(method.request).encode, FORMAT.codec(method.reply).decode
         name = method.name.encode()
         limit = self._limit
@@ -135,6 +162,10 @@ class FloorClient:
             return reply
 
         return call
+
+    def stream(self, method: Method[Q, R]) -> Callable[[Iterable[Q], float], Replies[R]]:
+        """Raise `SchemaError`: a ping-pong has no streams."""
+        dispatch.refuse(method)
 
     def close(self) -> None:
         """Close the connection."""
@@ -235,8 +266,3 @@ def _told(reply: bytes) -> CallError:
     except ERRORS as error:
         return ProtocolError(f"the server sent a failure that cannot be read: {error}")
     return dispatch.failure(str(code), str(text))
-
-
-def floor() -> FloorStack:
-    """Make ``floor``."""
-    return FloorStack()

@@ -5,15 +5,40 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
-from stacks.base import MAX_MESSAGE, Address, Facts, Format, Method, Options, Q, R, Served, Service
-from stacks.errors import AddressError, CallError, ConnectionLost, Refused, Timeout, Unavailable
-from stacks.transports import dispatch
+from stacks.base import (
+    MAX_MESSAGE,
+    Address,
+    Codec,
+    Facts,
+    Format,
+    Kind,
+    Method,
+    Options,
+    Q,
+    R,
+    Replies,
+    Served,
+    Service,
+)
+from stacks.errors import (
+    AddressError,
+    CallError,
+    ConnectionLost,
+    Refused,
+    SchemaError,
+    Timeout,
+    Unavailable,
+)
+from stacks.transports import dispatch, streams
+from stacks.transports.sent import Sent
 
+T = TypeVar("T")
+
+_KINDS = frozenset(Kind)
 _FIRST_PORT = 1
 _LAST_PORT = 65535
 
@@ -22,7 +47,7 @@ class _Host:
     """A service that is being served."""
 
     def __init__(self, service: Service, options: Options) -> None:
-        self.methods = {method.name: method for method in dispatch.unary(service)}
+        self.methods = {method.name: method for method in dispatch.carried(service, _KINDS)}
         self.delay = service.delay
         self.max_message = options.max_message
         self.open = True
@@ -38,10 +63,15 @@ class MemoryStack:
     multiplexes = True
     wire = False
 
-    def __init__(self, encoding: Format | None) -> None:
+    def __init__(self, encoding: Format | None = None) -> None:
         """Take the format that request and reply go through, if any."""
         self._format = encoding
         self.name = f"memory-{encoding.name}" if encoding else "memory"
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """All of them."""
+        return _KINDS
 
     @property
     def facts(self) -> Facts:
@@ -54,9 +84,15 @@ class MemoryStack:
             tls="no wire",
             deadline="kept by the caller",
             max_message=MAX_MESSAGE,
-            abilities=("deadlines", "multiplexing"),
+            abilities=("deadlines", "streams", "multiplexing"),
             versions=dict(self._format.versions) if self._format else {},
         )
+
+    def codec(self, message: type[T]) -> Codec[T]:
+        """Compile the format's codec; raises `SchemaError` where there is none."""
+        if self._format is None:
+            raise SchemaError(f"{self.name} has no bytes; choose a stack with a format")
+        return self._format.codec(message)
 
     @contextmanager
     def serve(self, service: Service, address: Address, options: Options) -> Iterator[Served]:
@@ -105,7 +141,7 @@ class MemoryClient:
 
     def unary(self, method: Method[Q, R]) -> Callable[[Q, float], R]:
         """Bind `method`."""
-        dispatch.check_unary(method)
+        dispatch.check(method, dispatch.UNARY)
         host = self._host
         served = host.methods.get(method.name)
         if served is None:
@@ -117,8 +153,23 @@ class MemoryClient:
                 raise self._ended()
             reply: R = carry(request)
             if host.delay:
-                _wait(host.delay, timeout)
+                _wait(host.delay, timeout, timeout)
             return reply
+
+        return call
+
+    def stream(self, method: Method[Q, R]) -> Callable[[Iterable[Q], float], Replies[R]]:
+        """Bind a method with streams; its handler runs whenever a reply is asked for."""
+        dispatch.check(method, streams.STREAMS)
+        served = self._host.methods.get(method.name)
+        if served is None:
+            return _unknown(method.name)
+        out, back = self._carriers(method, served)
+
+        def call(requests: Iterable[Q], timeout: float) -> Replies[R]:
+            if not (self._host.open and self._open):
+                raise self._ended()
+            return self._replies(served, Sent(requests, out), back, timeout)
 
         return call
 
@@ -130,6 +181,35 @@ class MemoryClient:
         if self._open:
             return ConnectionLost("the server has stopped")
         return Unavailable("the client is closed; connect again")
+
+    def _carriers(
+        self, method: Method[Any, Any], served: Method[Any, Any]
+    ) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+        """Give what a request goes through on its way out, and a reply on its way back."""
+        if self._format is None:
+            return (lambda request: request), (lambda reply: reply)
+        limit = min(self._limit, self._host.max_message)
+        out = _through(self._format, method.request, served.request, "request", limit)
+        return out, _through(self._format, served.reply, method.reply, "reply", limit)
+
+    def _replies(
+        self, served: Method[Any, Any], sent: Sent[Any], back: Callable[[Any], Any], timeout: float
+    ) -> Generator[Any, None, None]:
+        end = time.monotonic() + timeout
+        replies = streams.replies(served, sent)
+        while True:
+            try:
+                reply = next(replies, None)
+            except Exception as error:
+                raise sent.failure or dispatch.failure(*dispatch.fault(error)) from error
+            if not (self._host.open and self._open):
+                raise self._ended()
+            if sent.failure is not None:
+                raise sent.failure
+            if reply is None:
+                return
+            _wait(self._host.delay, end - time.monotonic(), timeout)
+            yield back(reply)
 
     def _encoded(self, method: Method[Q, R], served: Method[Any, Any]) -> Callable[[Q], R]:
         assert self._format is not None
@@ -163,9 +243,25 @@ def _afar(serve: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return answer
 
 
-def _wait(delay: float, timeout: float) -> None:
-    time.sleep(max(0.0, min(delay, timeout)))
-    if delay > timeout:
+def _through(
+    encoding: Format, ours: type[Any], theirs: type[Any], what: str, limit: int
+) -> Callable[[Any], Any]:
+    """Give what turns a message into bytes and those into a message of the other side."""
+    encode, decode = encoding.codec(ours).encode, encoding.codec(theirs).decode
+
+    def carry(message: Any) -> Any:
+        data = encode(message)
+        if len(data) > limit:
+            raise Refused(dispatch.oversize(what, len(data), limit))
+        return decode(data)
+
+    return carry
+
+
+def _wait(delay: float, left: float, timeout: float) -> None:
+    if delay:
+        time.sleep(max(0.0, min(delay, left)))
+    if delay > left:
         raise Timeout(f"no reply within {timeout:g} s")
 
 
@@ -179,24 +275,3 @@ def _unknown(name: str) -> Callable[[Any, float], Any]:
 def plain() -> MemoryStack:
     """Make ``memory``: objects go straight to the handler."""
     return MemoryStack(None)
-
-
-def json() -> MemoryStack:
-    """Make ``memory-json``."""
-    return MemoryStack(_load("json"))
-
-
-def msgpack() -> MemoryStack:
-    """Make ``memory-msgpack``."""
-    return MemoryStack(_load("msgpack"))
-
-
-def protobuf() -> MemoryStack:
-    """Make ``memory-protobuf``."""
-    return MemoryStack(_load("protobuf"))
-
-
-def _load(name: str) -> Format:
-    """Import a codec when it is wanted, so that its package is needed only then."""
-    encoding: Format = import_module(f"stacks.codecs.{name}").FORMAT
-    return encoding

@@ -14,14 +14,16 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
 from importlib import metadata
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
-from stacks.base import MAX_MESSAGE, Address, Facts, Options, Served, Service
+from stacks.base import MAX_MESSAGE, Address, Codec, Facts, Kind, Options, Served, Service
 from stacks.codecs.msgpack import FORMAT, packer
 from stacks.errors import ProtocolError, Refused
 from stacks.transports import dispatch, listener, loop
 from stacks.transports.inbox import Inbox
 from stacks.transports.tcp_client import TcpClient
+
+T = TypeVar("T")
 
 _REPLY = struct.Struct(">BBBI")
 """Head of a reply: array of four, kind 1, the number as uint 32."""
@@ -41,6 +43,11 @@ class TcpStack:
     wire = True
 
     @property
+    def kinds(self) -> frozenset[Kind]:
+        """Unary alone: the protocol knows no streams."""
+        return dispatch.UNARY
+
+    @property
     def facts(self) -> Facts:
         """What the fairness sheet says."""
         return Facts(
@@ -55,10 +62,16 @@ class TcpStack:
             versions={"uvloop": metadata.version("uvloop"), **FORMAT.versions},
         )
 
+    def codec(self, message: type[T]) -> Codec[T]:
+        """MessagePack."""
+        return FORMAT.codec(message)
+
     def serve(self, service: Service, address: Address, options: Options) -> AbstractContextManager[Served]:
         """Serve until the context ends; connections are then cut."""
         limit = options.max_message
-        answers = {method.name: _answer(method, limit) for method in dispatch.unary(service)}
+        answers = {
+            method.name: _answer(method, limit) for method in dispatch.carried(service, dispatch.UNARY)
+        }
 
         @asynccontextmanager
         async def opened() -> AsyncIterator[Address]:
@@ -228,8 +241,3 @@ class _Connection(asyncio.Protocol):
         if self._crowded and self._waiting < _WAITING and self._waiting_bytes < self._waiting_limit:
             self._crowded = False
             self._go_on()
-
-
-def msgpack() -> TcpStack:
-    """Make ``tcp-msgpack``."""
-    return TcpStack()

@@ -16,11 +16,11 @@ import socket
 import struct
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import Any
 
-from stacks.base import Address, Method, Options, Q, R
+from stacks.base import Address, Method, Options, Q, R, Replies
 from stacks.codecs.msgpack import FORMAT, packer
 from stacks.errors import CallError, ConnectionLost, ProtocolError, Refused, Timeout, Unavailable
 from stacks.transports import dispatch
@@ -69,7 +69,7 @@ class TcpClient:
 
     def unary(self, method: Method[Q, R]) -> Callable[[Q, float], R]:
         """Bind `method`."""
-        dispatch.check_unary(method)
+        dispatch.check(method, dispatch.UNARY)
         encode = FORMAT.codec(method.request).encode
         decode = FORMAT.codec(method.reply).from_tree
         middle = packer().pack(method.name) + b"\x91"
@@ -99,6 +99,10 @@ class TcpClient:
             return decode(result)
 
         return call
+
+    def stream(self, method: Method[Q, R]) -> Callable[[Iterable[Q], float], Replies[R]]:
+        """Raise `SchemaError`: MessagePack-RPC has no streams."""
+        dispatch.refuse(method)
 
     def close(self) -> None:
         """Close the connection; calls in flight are lost."""
