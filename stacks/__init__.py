@@ -49,7 +49,7 @@ def names() -> tuple[str, ...]:
 
 
 def find(name: str) -> Stack:
-    """Load a stack by its name.
+    """Load a stack by its name, or by the ``module:factory`` that makes it.
 
     Raises `UnknownStackError`, which lists the names there are, `MissingPackageError`, which says what
     to install, and `StackError` when a plug-in cannot be loaded.
@@ -58,6 +58,8 @@ def find(name: str) -> Stack:
         factory, encoding = _BUILT_IN[name]
         given = (_load(name, f"{_FORMATS[encoding]}:FORMAT"),) if encoding else ()
         return cast("Stack", _load(name, factory)(*given))
+    if ":" in name:
+        return cast("Stack", _load(name, name)())
     points = metadata.entry_points(group=GROUP, name=name)
     if not points:
         raise UnknownStackError(_unknown(name))

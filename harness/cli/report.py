@@ -42,19 +42,19 @@ def command(result: Path | None, form: str | None, output: Path | None, width: i
         return
     from harness.decide import compare
 
-    comparisons = [compare.decide(each) for each in found]
+    answer = compare.answer(found)
     if form == "md":
         from harness.show import markdown
 
-        _give(markdown.render(comparisons), output)
+        _give(markdown.render(answer), output)
     elif form == "json":
         from harness.show import json
 
-        _give(json.render(comparisons), output)
+        _give(json.render(answer), output)
     else:
         from harness.show import terminal
 
-        terminal.show(comparisons, width=width)
+        terminal.show(answer, width=width)
 
 
 def _by_ending(output: Path | None) -> str | None:

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from stacks import shop
+from stacks.codecs.msgpack import FORMAT
 from stacks.codecs import json, msgpack, protobuf
 from stacks.errors import SchemaError
 
@@ -51,7 +52,9 @@ def test_the_same_arguments_give_equal_orders():
 
 
 def test_an_unknown_sample_is_refused_with_the_names_there_are():
-    with pytest.raises(SchemaError, match="unknown sample 'tiny'; there are: small, medium, large"):
+    with pytest.raises(
+        SchemaError, match="'tiny' is no size; write small, medium, large, or a number of bytes"
+    ):
         shop.order("tiny")
 
 
@@ -84,3 +87,24 @@ def test_the_receipt_depends_on_every_line():
 
 def test_a_note_comes_back():
     assert shop.Shop().echo(shop.Note(1, b"x")) == shop.Note(1, b"x")
+
+
+@pytest.mark.parametrize(
+    ("size", "bytes_"), [("100B", 100), ("1KiB", 1024), ("10KiB", 10240), ("1MiB", 2**20)]
+)
+def test_an_order_may_be_of_any_size(size, bytes_):
+    encoded = FORMAT.codec(shop.Order).encode(shop.order(size))
+    assert len(encoded) == pytest.approx(bytes_, rel=0.03, abs=15)
+
+
+def test_streams_say_what_their_handlers_add_up():
+    offered, order = shop.Shop(), shop.order("small")
+    receipt = offered.quote(order)
+    assert list(offered.quotes(shop.Haul(3, order))) == [receipt] * 3
+    assert list(offered.haggle([order, order])) == [receipt] * 2
+    total = offered.basket([order, order])
+    assert (total.pieces, total.net, total.order) == (2 * receipt.pieces, 2 * receipt.net, receipt.order)
+    assert offered.basket([]).pieces == 0
+    note = shop.Note(1, b"abc")
+    assert offered.upload([note] * 4).id == 4
+    assert list(offered.download(shop.Load(2, note))) == list(offered.relay([note, note])) == [note, note]
