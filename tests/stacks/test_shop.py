@@ -6,11 +6,11 @@ import msgspec
 import pytest
 
 from stacks import shop
-from stacks.codecs import json, msgpack, protobuf
+from stacks.codecs import json, memorypack, msgpack, protobuf
 from stacks.errors import SchemaError
 
 TARGETS = {"small": 100, "medium": 1024, "large": 65_536}
-FORMATS = [protobuf.FORMAT, msgpack.FORMAT, json.FORMAT]
+FORMATS = [protobuf.FORMAT, msgpack.FORMAT, json.FORMAT, memorypack.FORMAT]
 VARIANTS = [0, 1, 99, 127, 128, 4095, 9999]
 
 
@@ -30,6 +30,7 @@ def test_the_sizes_do_not_change_from_version_to_version():
         "protobuf": [95, 1168, 76864],
         "msgpack": [90, 1004, 65410],
         "json": [254, 2940, 191889],
+        "memorypack": [149, 1966, 130017],
     }
 
 
