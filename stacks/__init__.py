@@ -15,6 +15,7 @@ GROUP = "rpcduel.stacks"
 
 _FORMATS = {
     "json": "stacks.codecs.json",
+    "memorypack": "stacks.codecs.memorypack",
     "msgpack": "stacks.codecs.msgpack",
     "protobuf": "stacks.codecs.protobuf",
 }
@@ -24,6 +25,7 @@ _BUILT_IN = {
     "grpc-protobuf": ("stacks.transports.grpc:GrpcStack", "protobuf"),
     "grpc-msgpack": ("stacks.transports.grpc:GrpcStack", "msgpack"),
     "grpc-json": ("stacks.transports.grpc:GrpcStack", "json"),
+    "grpc-memorypack": ("stacks.transports.grpc:GrpcStack", "memorypack"),
     "tcp-msgpack": ("stacks.transports.tcp:TcpStack", ""),
     "memory": ("stacks.transports.memory:MemoryStack", ""),
     **{f"memory-{name}": ("stacks.transports.memory:MemoryStack", name) for name in _FORMATS},

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from stacks import shop
-from stacks.codecs import json, msgpack, protobuf
+from stacks.codecs import json, memorypack, msgpack, protobuf
 from stacks.errors import ProtocolError, SchemaError
 
-FORMATS = {module.FORMAT.name: module.FORMAT for module in (protobuf, msgpack, json)}
+FORMATS = {module.FORMAT.name: module.FORMAT for module in (protobuf, msgpack, json, memorypack)}
 MOMENT = datetime(2024, 2, 29, 12, 30, 15, 250_000, tzinfo=UTC)
 
 
@@ -206,7 +206,7 @@ class TestRoundTrips:
 
     @given(value=cellars)
     @quick
-    @pytest.mark.parametrize("name", ["msgpack", "json"])
+    @pytest.mark.parametrize("name", ["msgpack", "json", "memorypack"])
     def test_what_protobuf_has_no_place_for(self, name, value):
         codec = FORMATS[name].codec(Cellar)
         assert codec.decode(codec.encode(value)) == value
@@ -258,7 +258,7 @@ class TestRoundTrips:
         assert form.codec(Methods).decode(form.codec(Methods).encode(value)) == value
 
     def test_floats_without_a_number_where_the_format_has_them(self):
-        for form in (protobuf.FORMAT, msgpack.FORMAT):
+        for form in (protobuf.FORMAT, msgpack.FORMAT, memorypack.FORMAT):
             codec = form.codec(Kitchen)
             value = codec.decode(codec.encode(kitchen(weight=math.nan, weights=[math.inf, -math.inf])))
             assert math.isnan(value.weight)
@@ -346,7 +346,7 @@ class TestRefusedValues:
         with pytest.raises(ProtocolError, match=where):
             form.codec(Kitchen).encode(value)
 
-    @pytest.mark.parametrize("name", ["protobuf", "msgpack"])
+    @pytest.mark.parametrize("name", ["protobuf", "msgpack", "memorypack"])
     @pytest.mark.parametrize("count", [2**64, -(2**63) - 1])
     def test_ints_beyond_64_bits(self, name, count):
         with pytest.raises(ProtocolError, match=r"^Kitchen\.counts\[1\]: .* is no int of 64 bits$"):
@@ -370,13 +370,21 @@ class TestRefusedValues:
         ("names", "changes", "where"),
         [
             # What a library writes as it is given is for the reader to refuse.
-            ("protobuf", {"count": "five"}, r"^Kitchen\.count: 'five' is no int$"),
-            ("protobuf", {"counts": 5}, r"^Kitchen\.counts: 5 is no list$"),
-            ("protobuf json", {"opened": "today"}, r"^Kitchen\.opened: 'today' is no datetime$"),
-            ("protobuf msgpack", {"taste": "sour"}, r"^Kitchen\.taste: 'sour' is no Taste$"),
-            ("protobuf msgpack", {"drawer": None}, r"^Kitchen\.drawer: None is no Drawer$"),
-            ("protobuf msgpack", {"drawers_by_count": [1]}, r"^Kitchen\.drawers_by_count: \[1\] is no dict$"),
-            ("protobuf msgpack json", {"name": object()}, r"^Kitchen\.name: <object .*> is no str$"),
+            ("protobuf memorypack", {"count": "five"}, r"^Kitchen\.count: 'five' is no int$"),
+            ("protobuf memorypack", {"counts": 5}, r"^Kitchen\.counts: 5 is no list$"),
+            ("protobuf json memorypack", {"opened": "today"}, r"^Kitchen\.opened: 'today' is no datetime$"),
+            ("protobuf msgpack memorypack", {"taste": "sour"}, r"^Kitchen\.taste: 'sour' is no Taste$"),
+            ("protobuf msgpack memorypack", {"drawer": None}, r"^Kitchen\.drawer: None is no Drawer$"),
+            (
+                "protobuf msgpack memorypack",
+                {"drawers_by_count": [1]},
+                r"^Kitchen\.drawers_by_count: \[1\] is no dict$",
+            ),
+            (
+                "protobuf msgpack json memorypack",
+                {"name": object()},
+                r"^Kitchen\.name: <object .*> is no str$",
+            ),
         ],
     )
     def test_objects_of_other_types(self, names, changes, where):

@@ -6,12 +6,11 @@ import msgspec
 import pytest
 
 from stacks import shop
-from stacks.codecs.msgpack import FORMAT
-from stacks.codecs import json, msgpack, protobuf
+from stacks.codecs import json, memorypack, msgpack, protobuf
 from stacks.errors import SchemaError
 
 TARGETS = {"small": 100, "medium": 1024, "large": 65_536}
-FORMATS = [protobuf.FORMAT, msgpack.FORMAT, json.FORMAT]
+FORMATS = [protobuf.FORMAT, msgpack.FORMAT, json.FORMAT, memorypack.FORMAT]
 VARIANTS = [0, 1, 99, 127, 128, 4095, 9999]
 
 
@@ -31,6 +30,7 @@ def test_the_sizes_do_not_change_from_version_to_version():
         "protobuf": [95, 1168, 76864],
         "msgpack": [90, 1004, 65410],
         "json": [254, 2940, 191889],
+        "memorypack": [149, 1966, 130017],
     }
 
 
@@ -93,7 +93,7 @@ def test_a_note_comes_back():
     ("size", "bytes_"), [("100B", 100), ("1KiB", 1024), ("10KiB", 10240), ("1MiB", 2**20)]
 )
 def test_an_order_may_be_of_any_size(size, bytes_):
-    encoded = FORMAT.codec(shop.Order).encode(shop.order(size))
+    encoded = msgpack.FORMAT.codec(shop.Order).encode(shop.order(size))
     assert len(encoded) == pytest.approx(bytes_, rel=0.03, abs=15)
 
 
