@@ -25,6 +25,8 @@ _BUILT_IN = {
     "grpc-msgpack": ("stacks.transports.grpc:GrpcStack", "msgpack"),
     "grpc-json": ("stacks.transports.grpc:GrpcStack", "json"),
     "tcp-msgpack": ("stacks.transports.tcp:TcpStack", ""),
+    "thrift-binary": ("stacks.transports.thrift:binary", ""),
+    "thrift-compact": ("stacks.transports.thrift:compact", ""),
     "memory": ("stacks.transports.memory:MemoryStack", ""),
     **{f"memory-{name}": ("stacks.transports.memory:MemoryStack", name) for name in _FORMATS},
     "floor": ("stacks.transports.floor:FloorStack", ""),
@@ -35,6 +37,7 @@ _EXTRAS = {
     "google": "grpc",
     "grpc": "grpc",
     "msgpack": "msgpack",
+    "thriftpy2": "thrift",
     "uvloop": "grpc",
 }
 """Package that is imported → the extra of rpcduel that brings it."""

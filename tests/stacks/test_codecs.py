@@ -14,10 +14,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from stacks import shop
-from stacks.codecs import json, msgpack, protobuf
+from stacks.codecs import json, msgpack, protobuf, thrift
 from stacks.errors import ProtocolError, SchemaError
 
-FORMATS = {module.FORMAT.name: module.FORMAT for module in (protobuf, msgpack, json)}
+ALL = (protobuf.FORMAT, msgpack.FORMAT, json.FORMAT, thrift.BINARY, thrift.COMPACT)
+FORMATS = {form.name: form for form in ALL}
 MOMENT = datetime(2024, 2, 29, 12, 30, 15, 250_000, tzinfo=UTC)
 
 
