@@ -27,6 +27,8 @@ _BUILT_IN = {
     "grpc-json": ("stacks.transports.grpc:GrpcStack", "json"),
     "grpc-memorypack": ("stacks.transports.grpc:GrpcStack", "memorypack"),
     "tcp-msgpack": ("stacks.transports.tcp:TcpStack", ""),
+    "thrift-binary": ("stacks.transports.thrift:binary", ""),
+    "thrift-compact": ("stacks.transports.thrift:compact", ""),
     "memory": ("stacks.transports.memory:MemoryStack", ""),
     **{f"memory-{name}": ("stacks.transports.memory:MemoryStack", name) for name in _FORMATS},
     "floor": ("stacks.transports.floor:FloorStack", ""),
@@ -37,6 +39,7 @@ _EXTRAS = {
     "google": "grpc",
     "grpc": "grpc",
     "msgpack": "msgpack",
+    "thriftpy2": "thrift",
     "uvloop": "grpc",
 }
 """Package that is imported → the extra of rpcduel that brings it."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import enum
 import json as standard
 import math
+from importlib import import_module
 import struct
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from uuid import UUID
@@ -13,11 +14,13 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+import stacks
 from stacks import shop
-from stacks.codecs import json, memorypack, msgpack, protobuf
+from stacks.codecs import json, msgpack, protobuf, thrift
 from stacks.errors import ProtocolError, SchemaError
 
-FORMATS = {module.FORMAT.name: module.FORMAT for module in (protobuf, msgpack, json, memorypack)}
+NAMED = [import_module(path).FORMAT for path in stacks._FORMATS.values()]
+FORMATS = {form.name: form for form in (*NAMED, thrift.BINARY, thrift.COMPACT)}
 MOMENT = datetime(2024, 2, 29, 12, 30, 15, 250_000, tzinfo=UTC)
 
 
