@@ -81,20 +81,26 @@ class _Writer(Writer):
     """Messages become tuples, and msgspec writes UUIDs and enums that are numbers as they are."""
 
     def whole(self, message: Message, value: str) -> str:
-        if message.fields and all(self._kept(field.shape) for field in message.fields):
+        if self._is_plain(message):
             return f"{self._source.name(astuple)}({value})"
         items = (self._tree(field.shape, attribute(value, field.name)) for field in message.fields)
         return f"({''.join(f'{item}, ' for item in items)})"
+
+    def _is_plain(self, message: Message) -> bool:
+        """Whether the tuple of a message's values is its tree."""
+        return all(self._kept(field.shape) for field in message.fields)
 
     def _kept(self, shape: Shape) -> bool:
         return all(
             isinstance(part, Optional | List | Map)
             or (isinstance(part, Scalar) and part is not Scalar.DATETIME)
-            or (isinstance(part, Enumeration) and _is_plain(part))
+            or (isinstance(part, Enumeration) and _is_by_value(part))
             for part in schema.walk(shape)
         )
 
     def _tree(self, shape: Shape, value: str) -> str:
+        if isinstance(shape, List) and isinstance(shape.of, Nested) and self._is_plain(shape.of.message):
+            return f"[*map({self._source.name(astuple)}, {value})]"
         if shape is not Scalar.DATETIME:
             return super()._tree(shape, value)
         moment = self._source.fresh()
@@ -170,7 +176,7 @@ def _type(shape: Shape) -> Any:
             known = Annotated[datetime, msgspec.Meta(tz=True)]
         case Scalar(value=cls):
             known = cls
-        case Enumeration(cls) if _is_plain(shape):
+        case Enumeration(cls) if _is_by_value(shape):
             known = cls
         case Optional(of):
             known = _type(of) | None
@@ -197,12 +203,12 @@ def _made(shape: Shape) -> bool:
     """Whether msgspec makes the value itself."""
     return all(
         isinstance(part, Scalar | Optional | List | Map)
-        or (isinstance(part, Enumeration) and _is_plain(part))
+        or (isinstance(part, Enumeration) and _is_by_value(part))
         for part in schema.walk(shape)
     )
 
 
-def _is_plain(shape: Enumeration) -> bool:
+def _is_by_value(shape: Enumeration) -> bool:
     """Whether members are known on the wire by their values, as msgspec has it."""
     return all(value == number for value, number in shape.numbers.items())
 

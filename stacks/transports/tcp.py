@@ -23,6 +23,7 @@ from stacks.transports.tcp_client import TcpClient
 
 T = TypeVar("T")
 
+_join = b"".join
 _LAST_NUMBER = 0xFFFFFFFF
 _WAITING = 1024
 """Replies of one connection that may wait for their simulated work."""
@@ -220,7 +221,7 @@ class _Connection(asyncio.Protocol):
             answer = self._answers.get(name) if type(name) is str else None
             if answer is None:
                 dispatch.reject(name)
-            return self._head(number) + self._fine + answer(params) + self._tail
+            return _join((self._head(number), self._fine, answer(params), self._tail))
         except Exception as error:  # noqa: BLE001 -- every failure of a handler is told to its caller
             return self._head(number) + self._failed(dispatch.fault(error))
 

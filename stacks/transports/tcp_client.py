@@ -71,7 +71,7 @@ class TcpClient:
         encode = self._format.codec(method.request).encode
         decode = self._format.codec(method.reply).from_tree
         framed = self._framing
-        head, middle, tail = framed.request, framed.named(method.name), framed.asked
+        head, middle, tail, join = framed.request, framed.named(method.name), framed.asked, b"".join
         numbers, calls, forgotten, limit = self._numbers, self._calls, self._forgotten, self._limit
 
         def call(request: Q, timeout: float) -> R:
@@ -84,7 +84,7 @@ class TcpClient:
                 number = next(numbers) & _LAST_NUMBER
             slot = calls[number] = []
             try:
-                self._send(head(number) + middle + body + tail, deadline, timeout)
+                self._send(join((head(number), middle, body, tail)), deadline, timeout)
                 self._wait(number, slot, deadline, timeout)
             except Timeout:
                 if self._forget(number, slot):

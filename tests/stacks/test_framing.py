@@ -55,6 +55,18 @@ def test_messages_are_the_same_however_their_bytes_are_cut(name, messages, sizes
     assert [message for piece in pieces(data, sizes) for message in inbox.read(piece)] == messages
 
 
+@pytest.mark.parametrize("name", WRITERS)
+@given(chunks=st.lists(st.binary(max_size=30) | trees.map(lambda tree: json.dumps(tree).encode() + b"\n")))
+@settings(max_examples=300, deadline=None)
+def test_any_bytes_are_messages_or_a_fault_of_the_peer(name, chunks):
+    inbox = find(name).inbox(LIMIT)
+    try:
+        for chunk in chunks:
+            assert isinstance(inbox.read(chunk), list)
+    except (ProtocolError, Refused) as error:
+        assert "the peer sent no" in str(error) or "larger than max" in str(error)  # noqa: PT017 -- either is right
+
+
 @pytest.mark.parametrize(("number", "method"), [(0, "Echo"), (2**32 - 1, 'a "quote" \n and ü'), (255, "")])
 def test_what_is_framed_is_one_message_each(name, number, method):
     framed, write = find(name), WRITERS[name]
