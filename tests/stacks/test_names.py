@@ -25,7 +25,13 @@ def without(monkeypatch, package):
 
 
 @pytest.mark.parametrize(
-    ("name", "package", "extra"), [("grpc-protobuf", "grpc", "grpc"), ("tcp-msgpack", "msgpack", "msgpack")]
+    ("name", "package", "extra"),
+    [
+        ("grpc-protobuf", "grpc", "grpc"),
+        ("tcp-msgpack", "msgpack", "msgpack"),
+        ("memory-msgpack-map", "msgpack", "msgpack"),
+        ("grpc-json-orjson", "orjson", "orjson"),
+    ],
 )
 def test_a_missing_package_is_named_with_the_command_that_brings_it(monkeypatch, name, package, extra):
     without(monkeypatch, package)
@@ -48,3 +54,10 @@ def test_a_stack_may_be_named_by_the_path_of_what_makes_it():
         stacks.find("stacks.transports.floor:Nobody")
     with pytest.raises(MissingPackageError, match="needs the package 'no_such_module'"):
         stacks.find("no_such_module:stack")
+
+
+@pytest.mark.parametrize("name", ["tcp-json", "grpc-json-msgspec", "grpc-protobuf"])
+def test_a_package_that_other_stacks_need_may_be_missing(monkeypatch, name):
+    without(monkeypatch, "orjson")
+    without(monkeypatch, "msgpack")
+    assert stacks.find(name).name == name
