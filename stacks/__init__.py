@@ -25,6 +25,8 @@ _BUILT_IN = {
     "grpc-msgpack": ("stacks.transports.grpc:GrpcStack", "msgpack"),
     "grpc-json": ("stacks.transports.grpc:GrpcStack", "json"),
     "tcp-msgpack": ("stacks.transports.tcp:TcpStack", ""),
+    "graphql-json": ("stacks.transports.graphql:GraphqlStack", ""),
+    "graphql-json-uncached": ("stacks.transports.graphql:UncachedGraphqlStack", ""),
     "memory": ("stacks.transports.memory:MemoryStack", ""),
     **{f"memory-{name}": ("stacks.transports.memory:MemoryStack", name) for name in _FORMATS},
     "floor": ("stacks.transports.floor:FloorStack", ""),
@@ -33,6 +35,7 @@ _BUILT_IN = {
 
 _EXTRAS = {
     "google": "grpc",
+    "graphql": "graphql",
     "grpc": "grpc",
     "msgpack": "msgpack",
     "uvloop": "grpc",
