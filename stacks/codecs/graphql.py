@@ -16,10 +16,10 @@ from math import isfinite
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
 from stacks import schema
-from stacks.codecs import graphql_names as names
+from stacks.codecs import graphql_names
 from stacks.codecs.compile import Source, attribute, construction, guarded
 from stacks.codecs.fault import malformed, refusal, wrong
-from stacks.codecs.graphql_values import FROM_TEXT, LONG, TO_TEXT, WANTED, parse, write
+from stacks.codecs.graphql_values import FROM_TEXT, LONG, TO_TEXT, WANTED, Members, entry, parse, real, write
 from stacks.errors import ProtocolError
 from stacks.schema import Enumeration, Field, List, Map, Message, Nested, Optional, Scalar, Shape
 
@@ -66,7 +66,7 @@ class Graphql:
 def _compile(cls: Any) -> GraphqlCodec[Any]:
     message = schema.describe(cls)
     for part in message.parts():
-        names.check(part)
+        graphql_names.check(part)
     source = Source(f"graphql {message.package}.{message.name}")
     parts = {part.cls: f"{place}_{part.name}" for place, part in enumerate(message.parts())}
     writer, reader = _Writer(source, parts), _Reader(source, parts)
@@ -80,10 +80,12 @@ def _compile(cls: Any) -> GraphqlCodec[Any]:
         source.line(f"return {reader.fields(message, 'value', message.name, 0)}")
     with guarded(source, "from_tree", message, malformed):
         source.line(f"return {reader.fields(message, 'value', message.name, 0)}")
-    *functions, fills = source.functions("encode", "decode", "from_tree", f"fills_{parts[cls]}")
-    given = {field.name for field in message.fields if field.default is not None}
-    defaults = {name: fill for name, fill in cast("Any", fills).items() if name in given}
-    return GraphqlCodec(*functions, defaults=defaults)
+    encode, decode, from_tree, fills = source.functions(
+        "encode", "decode", "from_tree", f"fills_{parts[cls]}"
+    )
+    made: dict[str, Any] = cast("Any", fills)
+    defaults = {field.name: made[field.name] for field in message.fields if field.default is not None}
+    return GraphqlCodec(encode, decode, from_tree, defaults)
 
 
 class _Writer:
@@ -103,7 +105,8 @@ class _Writer:
     def tree_of(self, message: Message, value: str) -> str:
         """Give the object of a message, which is a variable."""
         items = (
-            f"{field.name!r}: {self._tree(field.shape, attribute(value, field.name))}" for field in message.fields
+            f"{field.name!r}: {self._tree(field.shape, attribute(value, field.name))}"
+            for field in message.fields
         )
         return f"{{{', '.join(items)}}}"
 
@@ -116,13 +119,8 @@ class _Writer:
         match shape:
             case _ if _kept(shape, _WRITTEN):
                 return value
-            case Scalar.INT:
-                found, fail = self._source.fresh(), self._source.name(_too_large)
-                return f"({found} if {LONG[0]} <= ({found} := {value}) <= {LONG[-1]} else {fail}())"
-            case Scalar():
-                return f"{self._source.name(TO_TEXT[shape])}({value})"
-            case Enumeration():
-                return f"{value}._name_"
+            case Scalar() | Enumeration():
+                return self._leaf(shape, value)
             case Optional(of):
                 return f"None if {value} is None else {self._tree(of, value)}"
             case List(of):
@@ -130,10 +128,18 @@ class _Writer:
                 return f"[{self._item(of, item)} for {item} in {value}]"
             case Map(key, of):
                 one, item = self._source.fresh(), self._source.fresh()
-                entry = f"{{'key': {self._tree(key, one)}, 'value': {self._item(of, item)}}}"
-                return f"[{entry} for {one}, {item} in {value}.items()]"
+                pair = f"{{'key': {self._tree(key, one)}, 'value': {self._item(of, item)}}}"
+                return f"[{pair} for {one}, {item} in {value}.items()]"
             case Nested(cls):
                 return f"write_{self._parts[cls]}({value})"
+
+    def _leaf(self, shape: Scalar | Enumeration, value: str) -> str:
+        if isinstance(shape, Enumeration):
+            return f"{value}._name_"
+        if shape is not Scalar.INT:
+            return f"{self._source.name(TO_TEXT[shape])}({value})"
+        found, fail = self._source.fresh(), self._source.name(_too_large)
+        return f"({found} if {LONG[0]} <= ({found} := {value}) <= {LONG[-1]} else {fail}())"
 
     def _item(self, shape: Shape, variable: str) -> str:
         """Give the tree of a variable; a message without messages in it needs no call."""
@@ -162,7 +168,9 @@ class _Reader:
         if variables:
             targets = ", ".join(variables) + ","
             with source.block("try:"):
-                source.line(f"{targets} = {', '.join(f'{tree}[{field.name!r}]' for field in message.fields)},")
+                source.line(
+                    f"{targets} = {', '.join(f'{tree}[{field.name!r}]' for field in message.fields)},"
+                )
             with source.block("except KeyError:"):
                 fills = f"fills_{self._parts[message.cls]}"
                 source.line(f"{targets} = {source.name(_fit)}({tree}, {fills}, {where!r})")
@@ -174,23 +182,8 @@ class _Reader:
         """Turn the tree in a variable into its value."""
         source = self._source
         match shape:
-            case Scalar.INT:
-                with source.block(f"if type({tree}) is not int or not {LONG[0]} <= {tree} <= {LONG[-1]}:"):
-                    source.line(f"raise {source.name(wrong)}({where!r}, 'int of 64 bits', {tree})")
-            case Scalar.FLOAT:
-                with source.block(f"if type({tree}) is not float or not {source.name(isfinite)}({tree}):"):
-                    source.line(f"{tree} = {source.name(_real)}({tree}, {where!r})")
-            case Scalar() if shape in FROM_TEXT:
-                self._demand(tree, "str", WANTED[shape], where)
-                with source.block("try:"):
-                    source.line(f"{tree} = {source.name(FROM_TEXT[shape])}({tree})")
-                with source.block("except ValueError:"):
-                    source.line(f"raise {source.name(wrong)}({where!r}, {WANTED[shape]!r}, {tree}) from None")
-            case Scalar():
-                self._demand(tree, shape.value.__name__, shape.value.__name__, where)
-            case Enumeration(cls):
-                self._demand(tree, "str", f"name of {cls.__name__}", where)
-                source.line(f"{tree} = {source.name(_Names(where, cls))}[{tree}]")
+            case Scalar() | Enumeration():
+                self._leaf(shape, tree, where)
             case Optional(of):
                 with source.block(f"if {tree} is not None:"):
                     self._read(of, tree, where, depth)
@@ -202,6 +195,27 @@ class _Reader:
                 source.line(f"{tree} = {self.fields(shape.message, tree, where, depth + 1)}")
             case Nested(cls):
                 source.line(f"{tree} = read_{self._parts[cls]}({tree})")
+
+    def _leaf(self, shape: Scalar | Enumeration, tree: str, where: str) -> None:
+        source = self._source
+        match shape:
+            case Scalar.INT:
+                with source.block(f"if type({tree}) is not int or not {LONG[0]} <= {tree} <= {LONG[-1]}:"):
+                    source.line(f"raise {source.name(wrong)}({where!r}, 'int of 64 bits', {tree})")
+            case Scalar.FLOAT:
+                with source.block(f"if type({tree}) is not float or not {source.name(isfinite)}({tree}):"):
+                    source.line(f"{tree} = {source.name(real)}({tree}, {where!r})")
+            case Scalar() if shape in FROM_TEXT:
+                self._demand(tree, "str", WANTED[shape], where)
+                with source.block("try:"):
+                    source.line(f"{tree} = {source.name(FROM_TEXT[shape])}({tree})")
+                with source.block("except ValueError:"):
+                    source.line(f"raise {source.name(wrong)}({where!r}, {WANTED[shape]!r}, {tree}) from None")
+            case Scalar(value=cls):
+                self._demand(tree, cls.__name__, cls.__name__, where)
+            case Enumeration(cls):
+                self._demand(tree, "str", f"name of {cls.__name__}", where)
+                source.line(f"{tree} = {source.name(Members(where, cls))}[{tree}]")
 
     def _list(self, of: Shape, tree: str, where: str, depth: int) -> None:
         source = self._source
@@ -225,7 +239,7 @@ class _Reader:
         source.line(f"{items} = {{}}")
         with source.block(f"for {item} in {tree}:"):
             self._demand(item, "dict", "entry of a map", where)
-            source.line(f"{one}, {item} = {source.name(_entry)}({item}, {where!r})")
+            source.line(f"{one}, {item} = {source.name(entry)}({item}, {where!r})")
             self._read(key, one, where, depth)
             self._read(of, item, where, depth)
             with source.block(f"if {one} in {items}:"):
@@ -236,18 +250,6 @@ class _Reader:
     def _demand(self, tree: str, cls: str, wanted: str, where: str) -> None:
         with self._source.block(f"if type({tree}) is not {cls}:"):
             self._source.line(f"raise {self._source.name(wrong)}({where!r}, {wanted!r}, {tree})")
-
-
-class _Names(dict[str, Any]):
-    """The members of an enum by their names, for one field."""
-
-    def __init__(self, where: str, cls: Any) -> None:
-        super().__init__({member.name: member for member in cls})
-        self._where = where
-        self._wanted = f"name of {cls.__name__}"
-
-    def __missing__(self, name: str) -> NoReturn:
-        raise wrong(self._where, self._wanted, name)
 
 
 def _kept(shape: Shape, kinds: frozenset[Scalar]) -> bool:
@@ -274,20 +276,6 @@ def _fit(tree: dict[str, Any], fills: dict[str, Callable[[], Any] | None], where
             raise ProtocolError(f"{where}.{name} is missing")
         fitted.append(tree[name] if name in tree or fill is None else fill())
     return fitted
-
-
-def _real(tree: Any, where: str) -> float:
-    """Take an int where a float is wanted: other writers shorten whole numbers."""
-    if type(tree) is not int:
-        raise wrong(where, "finite float", tree)
-    return float(tree)
-
-
-def _entry(tree: dict[str, Any], where: str) -> tuple[Any, Any]:
-    try:
-        return tree["key"], tree["value"]
-    except KeyError as error:
-        raise ProtocolError(f"{where}: an entry of a map has no {error}") from None
 
 
 FORMAT = Graphql()

@@ -14,11 +14,9 @@ from graphql import (
 )
 
 from stacks.codecs.graphql import FORMAT
-from stacks.codecs.graphql_types import Names, described, entry_name, full_name, typed
+from stacks.codecs.graphql_types import Convert, Names, described, entry_name, full_name, inside, typed
 from stacks.errors import SchemaError
 from stacks.schema import Field, List, Map, Message, Nested, Optional, Shape, walk
-
-_Convert = Callable[[Any], Any]
 
 _INVALID = {"code": "INVALID_ARGUMENT"}
 
@@ -97,33 +95,32 @@ def _maker(message: Message) -> Callable[[dict[str, Any]], Any]:
 
 def _shared(field: Field) -> bool:
     """Whether the library would give the same mutable default to every message."""
-    return field.default is not None and any(isinstance(part, List | Map | Nested) for part in walk(field.shape))
+    return field.default is not None and any(
+        isinstance(part, List | Map | Nested) for part in walk(field.shape)
+    )
 
 
-def _renewed(default: Callable[[], Any] | None) -> _Convert:
+def _renewed(default: Callable[[], Any] | None) -> Convert:
     assert default is not None
     known = default()
     return lambda value: default() if value == known else value
 
 
-def _mapped(shape: Shape) -> _Convert | None:
+def _mapped(shape: Shape) -> Convert | None:
     """Give what turns the lists of pairs in a value into maps; None where there are none."""
     match shape:
-        case Optional(of) if inner := _mapped(of):
-            return lambda value: None if value is None else inner(value)
-        case List(of) if inner := _mapped(of):
-            return lambda values: [inner(value) for value in values]
+        case Optional(of) | List(of):
+            return inside(shape, _mapped(of))
         case Map(_, of):
-            inner = _mapped(of) or _same
-            return lambda pairs: _unique({key: inner(value) for key, value in pairs}, pairs)
+            return _map(_mapped(of))
     return None
 
 
-def _unique(found: dict[Any, Any], pairs: list[Any]) -> dict[Any, Any]:
-    if len(found) != len(pairs):
-        raise GraphQLError("A map cannot have two entries with the same key.", extensions=_INVALID)
-    return found
+def _map(inner: Convert | None) -> Convert:
+    def convert(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+        found = {key: inner(value) for key, value in pairs} if inner else dict(pairs)
+        if len(found) != len(pairs):
+            raise GraphQLError("A map cannot have two entries with the same key.", extensions=_INVALID)
+        return found
 
-
-def _same(value: Any) -> Any:
-    return value
+    return convert

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import enum
 import re
+from typing import Any
 
 from stacks import schema
 from stacks.base import Method
 from stacks.errors import SchemaError
 from stacks.schema import Enumeration, Message
-
-from typing import Any
 
 _NAME = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _NO_ENUM_VALUES = frozenset({"true", "false", "null"})
@@ -38,7 +37,9 @@ def _check_enum(cls: type[enum.Enum], where: str) -> None:
     for member in cls:
         _demand(member.name, f"{where}: {cls.__name__}.{member.name}")
         if member.name in _NO_ENUM_VALUES:
-            raise SchemaError(f"{where}: {cls.__name__}.{member.name} cannot be: GraphQL keeps the name; rename it")
+            raise SchemaError(
+                f"{where}: {cls.__name__}.{member.name} cannot be: GraphQL keeps the name; rename it"
+            )
 
 
 def _demand(name: str, where: str) -> None:

@@ -8,10 +8,8 @@ from typing import Any
 from graphql import GraphQLBoolean, GraphQLField, GraphQLObjectType
 
 from stacks.codecs.graphql import FORMAT
-from stacks.codecs.graphql_types import Names, described, entry_name, full_name, typed
+from stacks.codecs.graphql_types import Convert, Names, described, entry_name, full_name, inside, typed
 from stacks.schema import List, Map, Message, Optional, Shape
-
-_Convert = Callable[[Any], Any]
 
 
 class Outputs:
@@ -50,7 +48,7 @@ class Outputs:
         return GraphQLObjectType(self.names.claim(place, f"a map's entry {place}"), fields)
 
 
-def _getter(name: str, convert: _Convert | None) -> Callable[..., Any]:
+def _getter(name: str, convert: Convert | None) -> Callable[..., Any]:
     if convert is None:
         return lambda message, _info: getattr(message, name)
     return lambda message, _info: convert(getattr(message, name))
@@ -60,18 +58,17 @@ def _nothing(_message: Any, _info: Any) -> None:
     return None
 
 
-def _unmapped(shape: Shape) -> _Convert | None:
+def _unmapped(shape: Shape) -> Convert | None:
     """Give what turns the maps in a value into lists of pairs; None where there are none."""
     match shape:
-        case Optional(of) if inner := _unmapped(of):
-            return lambda value: None if value is None else inner(value)
-        case List(of) if inner := _unmapped(of):
-            return lambda values: [inner(value) for value in values]
+        case Optional(of) | List(of):
+            return inside(shape, _unmapped(of))
         case Map(_, of):
-            inner = _unmapped(of) or _same
-            return lambda entries: [(key, inner(value)) for key, value in entries.items()]
+            return _pairs(_unmapped(of))
     return None
 
 
-def _same(value: Any) -> Any:
-    return value
+def _pairs(inner: Convert | None) -> Convert:
+    if inner is None:
+        return lambda entries: list(entries.items())
+    return lambda entries: [(key, inner(value)) for key, value in entries.items()]

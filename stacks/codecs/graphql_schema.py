@@ -1,12 +1,12 @@
 """The GraphQL schema of a service, and the documents that call it.
 
-Every unary method is a field of ``Mutation``, with one argument ``input``: an RPC may have effects, and what is
-a query may be run twice, side by side, or be answered from a cache. Such a field may be null, so that one that
-fails leaves the others of its document alone; inside messages only what is optional may be. ``Query`` must be
-there by the specification, and has the service's name.
+Every unary method is a field of ``Mutation``, with one argument ``input``: an RPC may have effects, while a
+query may be run twice, side by side, or be answered from a cache. Such a field may be null, so that one
+that fails leaves the others of its document alone; inside messages only what is optional may be. ``Query``
+must be there by the specification, and has the service's name.
 
-A message ``Order`` becomes the type ``Order`` in replies and ``OrderInput`` in requests; a map the list of its
-entries, whose type is named after the field; a message without fields has one, ``_``, which is always null.
+A message ``Order`` becomes the type ``Order`` in replies and ``OrderInput`` in requests; a map the list of
+its entries, whose type is named after the field; a message without fields has one, ``_``, always null.
 https://spec.graphql.org/October2021/#sec-Type-System
 """
 
@@ -37,7 +37,9 @@ from stacks.schema import List, Map, Message, Nested, Optional, Shape
 Resolver = Callable[..., Any]
 """Called with the root value, the execution's info, and the request as `request`."""
 
-_WANTED = "a document selects every field of a reply, so none may contain itself; end it, or put it into requests alone"
+_WANTED = (
+    "a document selects all of a reply, so no message of it may contain itself; only those of requests may"
+)
 
 
 def build(service: Service, resolver: Callable[[Method[Any, Any]], Resolver] | None = None) -> GraphQLSchema:
@@ -100,7 +102,10 @@ def document(method: Method[Any, Any]) -> str:
 
 
 def _selection(message: Message, above: tuple[type, ...]) -> str:
-    fields = [field.name + _selected(field.shape, f"{message.name}.{field.name}", (*above, message.cls)) for field in message.fields]
+    fields = [
+        field.name + _selected(field.shape, f"{message.name}.{field.name}", (*above, message.cls))
+        for field in message.fields
+    ]
     return f"{{{' '.join(fields) or '_'}}}"
 
 

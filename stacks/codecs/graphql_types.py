@@ -11,7 +11,6 @@ from typing import Any, Protocol
 from graphql import (
     GraphQLBoolean,
     GraphQLEnumType,
-    GraphQLError,
     GraphQLFloat,
     GraphQLList,
     GraphQLNonNull,
@@ -25,6 +24,9 @@ from stacks.errors import SchemaError
 from stacks.schema import Enumeration, List, Map, Message, Nested, Optional, Scalar, Shape
 from stacks.service import wire_name
 
+Convert = Callable[[Any], Any]
+"""Turns a value as the application has it into one as graphql-core has it, or the other way round."""
+
 _TAKEN = ("Query", "Mutation", "Subscription", *specified_scalar_types)
 
 
@@ -33,7 +35,9 @@ class Names:
 
     def __init__(self) -> None:
         """Keep what GraphQL and we ourselves need."""
-        self._owners: dict[str, object] = dict.fromkeys((*_TAKEN, *(scalar.name for scalar in _OWN)), "GraphQL")
+        self._owners: dict[str, object] = dict.fromkeys(
+            (*_TAKEN, *(scalar.name for scalar in _OWN)), "GraphQL"
+        )
         self._enums: dict[type[enum.Enum], GraphQLEnumType] = {}
 
     def claim(self, name: str, owner: str) -> str:
@@ -71,7 +75,7 @@ class Side(Protocol):
 
 
 def typed(shape: Shape, place: str, side: Side) -> Any:
-    """Give the type of a value; `place` names the entries of a map in it. What is not optional is not null."""
+    """Give the type of a value, which is null only if it is optional; `place` names a map's entries in it."""
     if isinstance(shape, Optional):
         return _nullable(shape.of, place, side)
     return GraphQLNonNull(_nullable(shape, place, side))
@@ -89,6 +93,15 @@ def _nullable(shape: Shape, place: str, side: Side) -> Any:
             return side.message(shape.message)
         case Scalar() | Enumeration():
             return side.names.leaf(shape)
+
+
+def inside(shape: Optional | List, inner: Convert | None) -> Convert | None:
+    """Lift what converts a value to one that may be None, or to a list; None where nothing is to be done."""
+    if inner is None:
+        return None
+    if isinstance(shape, List):
+        return lambda values: [inner(value) for value in values]
+    return lambda value: None if value is None else inner(value)
 
 
 def full_name(cls: type) -> str:
@@ -110,7 +123,7 @@ def entry_name(message: str, field: str) -> str:
 def _long(value: Any) -> int:
     if isinstance(value, int) and value in LONG and not isinstance(value, bool):
         return value
-    raise GraphQLError(f"Long cannot represent {reprlib.repr(value)}: an integer of 64 bits is wanted")
+    raise ValueError(f"Long cannot represent {reprlib.repr(value)}: an integer of 64 bits is wanted")
 
 
 def _texts(scalar: Scalar, name: str, about: str, url: str) -> GraphQLScalarType:
@@ -119,19 +132,19 @@ def _texts(scalar: Scalar, name: str, about: str, url: str) -> GraphQLScalarType
 
     def coerce_output(value: Any) -> str:
         if not isinstance(value, cls):
-            raise GraphQLError(f"{name} cannot represent {reprlib.repr(value)}: a {cls.__name__} is wanted")
+            raise TypeError(f"{name} cannot represent {reprlib.repr(value)}: a {cls.__name__} is wanted")
         try:
             return write(value)
         except ValueError as error:
-            raise GraphQLError(f"{name} cannot represent {reprlib.repr(value)}: {error}") from None
+            raise ValueError(f"{name} cannot represent {reprlib.repr(value)}: {error}") from None
 
     def coerce_input(value: Any) -> Any:
         if type(value) is not str:
-            raise GraphQLError(f"{name} cannot represent {reprlib.repr(value)}: a text is wanted")
+            raise ValueError(f"{name} cannot represent {reprlib.repr(value)}: a text is wanted")
         try:
             return read(value)
         except ValueError as error:
-            raise GraphQLError(f"{name} cannot represent {reprlib.repr(value)}: {error}") from None
+            raise ValueError(f"{name} cannot represent {reprlib.repr(value)}: {error}") from None
 
     return _scalar(name, about, coerce_output, coerce_input, url)
 

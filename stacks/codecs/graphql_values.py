@@ -1,4 +1,4 @@
-"""The JSON of GraphQL's requests and responses, and the texts of the scalars that JSON lacks."""
+"""The JSON of GraphQL's requests and responses, and how it has what JSON lacks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from uuid import UUID
 
 import msgspec
 
+from stacks.codecs.fault import wrong
+from stacks.errors import ProtocolError
 from stacks.schema import Scalar
 
 T = TypeVar("T")
@@ -102,3 +104,32 @@ WANTED: Mapping[Scalar, str] = {
     Scalar.UUID: "UUID",
 }
 """Scalar that JSON has as text → how errors call it."""
+
+
+class Members(dict[str, Any]):
+    """The members of an enum by their names, for one field."""
+
+    def __init__(self, where: str, cls: Any) -> None:
+        """Keep `where` for the error."""
+        super().__init__({member.name: member for member in cls})
+        self._where = where
+        self._wanted = f"name of {cls.__name__}"
+
+    def __missing__(self, name: str) -> NoReturn:
+        """Refuse a name that no member has."""
+        raise wrong(self._where, self._wanted, name)
+
+
+def real(tree: Any, where: str) -> float:
+    """Take an int where a float is wanted: other writers shorten whole numbers."""
+    if type(tree) is not int:
+        raise wrong(where, "finite float", tree)
+    return float(tree)
+
+
+def entry(tree: dict[str, Any], where: str) -> tuple[Any, Any]:
+    """Give the key and the value of a map's entry; raises `ProtocolError`."""
+    try:
+        return tree["key"], tree["value"]
+    except KeyError as error:
+        raise ProtocolError(f"{where}: an entry of a map has no {error}") from None

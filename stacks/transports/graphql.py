@@ -1,7 +1,7 @@
 """GraphQL over HTTP/1.1, with documents cached by their hash or sent and parsed with every call.
 
-Requests are POSTs to ``/graphql`` as the draft of GraphQL over HTTP has them, and automatic persisted queries as
-Apollo has them. https://graphql.github.io/graphql-over-http/draft/
+Requests are POSTs to ``/graphql``, as https://graphql.github.io/graphql-over-http/draft/ has them; documents
+are cached as https://www.apollographql.com/docs/apollo-server/performance/apq has it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ T = TypeVar("T")
 _JSON = b"application/json"
 _RESPONSE = b"application/graphql-response+json"
 _ENVELOPE = 2 * SOURCE
-"""Bytes that a request may have around its payload: a document, whose line ends JSON writes as two, above all."""
+"""Bytes that a request may have around its payload: mostly a document, in which JSON doubles line ends."""
 
 
 class GraphqlStack:
@@ -45,7 +45,7 @@ class GraphqlStack:
     def facts(self) -> Facts:
         """What the fairness sheet says."""
         return Facts(
-            concurrency="asyncio on uvloop (uvicorn, httptools), handlers one after the other, by graphql-core",
+            concurrency="asyncio on uvloop (uvicorn), handlers one after the other under graphql-core",
             threads="server: one loop; client: the caller's",
             nagle="off (TCP_NODELAY)",
             compression="none",
@@ -57,7 +57,7 @@ class GraphqlStack:
         )
 
     def codec(self, message: type[T]) -> Codec[T]:
-        """JSON as it stands in variables and data; raises `SchemaError` for names that GraphQL does not take."""
+        """JSON as it stands in variables and data; raises `SchemaError` for names that GraphQL refuses."""
         return FORMAT.codec(message)
 
     def serve(self, service: Service, address: Address, options: Options) -> AbstractContextManager[Served]:

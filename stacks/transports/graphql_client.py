@@ -41,7 +41,7 @@ class GraphqlClient:
         self._http = HttpClient(address, larger)
 
     def unary(self, method: Method[Q, R]) -> Callable[[Q, float], R]:
-        """Bind `method`; raises `SchemaError` for a reply that contains itself, as no document selects it all."""
+        """Bind `method`; raises `SchemaError` for a reply that contains itself; no document selects all."""
         dispatch.check(method, dispatch.UNARY)
         encode, from_tree = FORMAT.codec(method.request).encode, FORMAT.codec(method.reply).from_tree
         field, limit = root_field(method), self._limit
@@ -71,7 +71,7 @@ class GraphqlClient:
         self._http.close()
 
     def _exchange(self, text: str, limit: int) -> _Send:
-        """Give what sends variables with the document `text`, or its hash, and returns the response's tree."""
+        """Give what sends variables with a document, or its hash, and returns the tree of the response."""
         post = self._http.poster(PATH, "application/json")
         query = b'"query":' + write(text)
         variables = b',"variables":{"input":'
@@ -89,7 +89,7 @@ class GraphqlClient:
 
 
 def _asked(by_hash: _Send, in_full: _Send) -> _Send:
-    """Send the hash, and the document too if the server asks for it, which it does before it calls a handler."""
+    """Send the hash, and the document too if the server asks for it, before it has called any handler."""
 
     def exchange(payload: bytes, timeout: float) -> Any:
         deadline = monotonic() + timeout

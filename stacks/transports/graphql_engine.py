@@ -22,7 +22,6 @@ from graphql import (
 
 from stacks.base import Method, Service
 from stacks.codecs import graphql_schema
-from stacks.codecs.graphql_names import root_field
 from stacks.codecs.graphql_values import ERRORS, write
 from stacks.codecs.graphql_values import parse as parse_json
 from stacks.errors import Remote, SchemaError
@@ -136,7 +135,9 @@ class Engine:
         mutation = self._schema.mutation_type
         assert mutation is not None
         return all(
-            not isinstance(call, FieldNode) or call.name.value in mutation.fields or call.name.value == "__typename"
+            not isinstance(call, FieldNode)
+            or call.name.value in mutation.fields
+            or call.name.value == "__typename"
             for operation in document.definitions
             if isinstance(operation, OperationDefinitionNode)
             and operation.operation is OperationType.MUTATION
@@ -157,7 +158,9 @@ class Engine:
         if len(body) > self._limit:
             size = sum(len(write(reply)) for reply in (response["data"] or {}).values())
             if size > self._limit:
-                return Answer(200, _alone("RESOURCE_EXHAUSTED", dispatch.oversize("reply", size, self._limit)))
+                return Answer(
+                    200, _alone("RESOURCE_EXHAUSTED", dispatch.oversize("reply", size, self._limit))
+                )
         return Answer(200, body)
 
     def _check(self, method: Method[Any, Any]) -> None:
@@ -165,7 +168,9 @@ class Engine:
             self._parsed(graphql_schema.document(method))
         except _Rejected as rejected:
             told = rejected.answer.body.decode()
-            raise SchemaError(f"{method.name} cannot be called by a document that selects all: {told}") from rejected
+            raise SchemaError(
+                f"{method.name} cannot be called by a document that selects all: {told}"
+            ) from rejected
 
 
 def _resolver(method: Method[Any, Any]) -> Callable[..., Any]:

@@ -25,6 +25,7 @@ from stacks.transports.graphql_rules import ALIASES
 
 SHOP = service.load("stacks.shop:Shop")
 CACHED, UNCACHED = "graphql-json", "graphql-json-uncached"
+JSON = "application/json"
 RESPONSE = "application/graphql-response+json"
 TELL = 'mutation{tell(input:{id:1,text:"a"}){id text}}'
 
@@ -99,7 +100,7 @@ class TestForeignClients:
         assert ask(b"{", accept="application/json")[0] == 400
 
     def test_introspection_gives_the_schema(self, ask, offered):
-        status, _, tree = ask({"query": library.get_introspection_query()})
+        status, _, tree = ask({"query": library.get_introspection_query(specified_by_url=True)})
         assert status == 200
         known = library.print_schema(library.build_client_schema(tree["data"]))
         assert known + "\n" == graphql_schema.sdl(offered)
@@ -140,7 +141,8 @@ class TestPersistedQueries:
         assert refused(ask(persisted("{nothing}"))[2])[0] == "PERSISTED_QUERY_NOT_FOUND"
 
     @pytest.mark.parametrize(
-        "broken", [{"version": 2, "sha256Hash": "0" * 64}, {"sha256Hash": "0" * 64}, {"version": 1}, [], "x", 1]
+        "broken",
+        [{"version": 2, "sha256Hash": "0" * 64}, {"sha256Hash": "0" * 64}, {"version": 1}, [], "x", 1],
     )
     def test_other_versions_are_refused(self, ask, broken):
         status, _, tree = ask({"query": TELL, "extensions": {"persistedQuery": broken}})
@@ -227,13 +229,13 @@ class TestRefused:
             ("{service", "INVALID_ARGUMENT", "Syntax Error: Expected Name, found <EOF>."),
             ("{nothing}", "INVALID_ARGUMENT", "Cannot query field 'nothing' on type 'Query'."),
             ("mutation{nothing}", "UNIMPLEMENTED", "Cannot query field 'nothing' on type 'Mutation'."),
-            (TELL.replace("text}", "colour}"), "INVALID_ARGUMENT", "Cannot query field 'colour' on type 'Told'."),
-            (TELL.replace("{id text}", ""), "INVALID_ARGUMENT", "Field 'tell' of type 'Told' must have a selection"),
-            (TELL.replace("id:1,", ""), "INVALID_ARGUMENT", "Field 'AskInput.id' of required type 'Long!'"),
-            (TELL.replace("id:1", "id:9223372036854775808"), "INVALID_ARGUMENT", "Expected value of type 'Long!'"),
-            ("subscription{tell}", "INVALID_ARGUMENT", "The subscription operation is not supported by the schema"),
+            (TELL.replace("text}", "colour}"), "INVALID_ARGUMENT", "Cannot query field 'colour' on type"),
+            (TELL.replace("{id text}", ""), "INVALID_ARGUMENT", "Field 'tell' of type 'Told' must have a"),
+            (TELL.replace("id:1,", ""), "INVALID_ARGUMENT", "Expected value of type 'AskInput' to include"),
+            (TELL.replace("id:1", f"id:{2**63}"), "INVALID_ARGUMENT", "Expected value of type 'Long', but"),
+            ("subscription{tell}", "INVALID_ARGUMENT", "The subscription operation is not supported by the"),
             ("type Query{a:Int}", "INVALID_ARGUMENT", "The 'Query' definition is not executable."),
-            ("{...A} fragment A on Query{...A}", "INVALID_ARGUMENT", "Cannot spread fragment 'A' within itself."),
+            ("{...A} fragment A on Query{...A}", "INVALID_ARGUMENT", "Cannot spread fragment 'A' within"),
         ],
     )  # fmt: skip
     def test_documents_that_are_not_valid(self, ask, seen, text, code, message):
@@ -290,7 +292,10 @@ class TestRefused:
     def test_the_same_answer_many_times_over(self, ask, seen):
         calls = " ".join(f'a{number}:tell(input:{{id:1,text:"a"}}){{id}}' for number in range(ALIASES + 1))
         status, _, tree = ask({"query": f"mutation{{{calls}}}"})
-        assert (status, refused(tree)) == (400, ("INVALID_ARGUMENT", f"A document may have {ALIASES} aliases."))
+        assert (status, refused(tree)) == (
+            400,
+            ("INVALID_ARGUMENT", f"A document may have {ALIASES} aliases."),
+        )
         assert seen == {}
         fewer = calls[: calls.rindex(" ")]
         assert len(ask({"query": f"mutation{{{fewer}}}"})[2]["data"]) == ALIASES
@@ -363,12 +368,13 @@ class TestReplies:
             connect(served).unary(offered["Tell"])(Ask(1, ""), LONG)
 
     def test_the_limit_is_for_the_message_alone(self, serve, connect, offered):
-        served = self.serve(serve, offered, "Tell", lambda ask: Told(ask.id, "x" * ask.id))
-        served = self.serve(serve, offered, "Tell", lambda ask: Told(ask.id, "x" * ask.id), Options(max_message=100))
+        served = self.serve(
+            serve, offered, "Tell", lambda ask: Told(ask.id, "x" * ask.id), Options(max_message=100)
+        )
         tell = connect(served).unary(offered["Tell"])
         fits = 100 - len(FORMAT.codec(Told).encode(Told(70, "")))
         assert tell(Ask(fits, ""), LONG) == Told(fits, "x" * fits)
-        with pytest.raises(Refused, match="reply message larger than max .101 vs. 100 bytes"):
+        with pytest.raises(Refused, match=r"reply message larger than max \(101 vs\. 100 bytes\)"):
             tell(Ask(fits + 1, ""), LONG)
 
     def test_the_clients_limit_is_for_the_message_alone(self, serve, connect, offered):
@@ -391,7 +397,10 @@ class TestReplies:
         wide = msgspec.defstruct("Enormous", [(f"field_{number}", int) for number in range(9000)])
         method = dataclasses.replace(SHOP["Echo"], reply=wide)
         offered = dataclasses.replace(SHOP, methods=(method,))
-        with pytest.raises(SchemaError, match="Echo cannot be called"), stack.serve(offered, Address(), Options()):
+        with (
+            pytest.raises(SchemaError, match="Echo cannot be called"),
+            stack.serve(offered, Address(), Options()),
+        ):
             pytest.fail("served")
 
 
@@ -440,30 +449,33 @@ class TestForeignServers:
         tell, came = self.call(canned, offered, opened, 200, "application/json", body)
         assert tell(Ask(1, "ä"), LONG) == Told(1, "a")
         assert came == [
-            {"query": graphql_schema.document(offered["Tell"]), "variables": {"input": {"id": 1, "text": "ä"}}}
+            {
+                "query": graphql_schema.document(offered["Tell"]),
+                "variables": {"input": {"id": 1, "text": "ä"}},
+            }
         ]
 
     @pytest.mark.parametrize(
-        ("status", "media", "body", "error", "text"),
+        ("response", "error", "text"),
         [
-            (200, "text/html", b"<html>", ProtocolError, "no JSON"),
-            (200, "application/json", b"[]", ProtocolError, "no JSON object"),
-            (200, "application/json", b"{}", ProtocolError, "neither the reply nor an error"),
-            (200, "application/json", b'{"data":null}', ProtocolError, "neither the reply nor an error"),
-            (200, "application/json", b'{"data":{"tell":null}}', ProtocolError, "neither the reply nor"),
-            (200, "application/json", b'{"data":{"tell":{"id":1}}}', ProtocolError, r"Told\.text is missing"),
-            (200, "application/json", b'{"errors":[{"message":"no"}]}', Remote, "UNKNOWN: no"),
-            (200, "application/json", b'{"errors":[]}', ProtocolError, "neither"),
-            (200, "application/json", b'{"errors":[5]}', ProtocolError, "neither"),
-            (400, RESPONSE, b'{"errors":[{"message":"no","extensions":{"code":"ABORTED"}}]}', Remote, "ABORTED: no"),
-            (400, "application/json", b'{"errors":[{"message":"no"}]}', Remote, "UNKNOWN: no"),
-            (500, "text/html", b"<h1>oh</h1>", Remote, "UNKNOWN: HTTP status 500: <h1>oh</h1>"),
-            (503, "text/html", b"", Remote, "UNAVAILABLE: HTTP status 503"),
-            (413, "text/html", b"", Refused, "larger than max"),
+            ((200, "text/html", b"<html>"), ProtocolError, "no JSON"),
+            ((200, JSON, b"[]"), ProtocolError, "no JSON object"),
+            ((200, JSON, b"{}"), ProtocolError, "neither the reply nor an error"),
+            ((200, JSON, b'{"data":null}'), ProtocolError, "neither the reply nor an error"),
+            ((200, JSON, b'{"data":{"tell":null}}'), ProtocolError, "neither the reply nor"),
+            ((200, JSON, b'{"data":{"tell":{"id":1}}}'), ProtocolError, r"Told\.text is missing"),
+            ((200, JSON, b'{"errors":[{"message":"no"}]}'), Remote, "UNKNOWN: no"),
+            ((200, JSON, b'{"errors":[]}'), ProtocolError, "neither"),
+            ((200, JSON, b'{"errors":[5]}'), ProtocolError, "neither"),
+            ((400, RESPONSE, b'{"errors":[{"message":"a","extensions":{"code":"ABORTED"}}]}'), Remote, "ABORTED"),
+            ((400, JSON, b'{"errors":[{"message":"no"}]}'), Remote, "UNKNOWN: no"),
+            ((500, "text/html", b"<h1>oh</h1>"), Remote, "UNKNOWN: HTTP status 500: <h1>oh</h1>"),
+            ((503, "text/html", b""), Remote, "UNAVAILABLE: HTTP status 503"),
+            ((413, "text/html", b""), Refused, "larger than max"),
         ],
     )  # fmt: skip
-    def test_what_they_say_is_understood(self, canned, offered, opened, status, media, body, error, text):
-        tell, _ = self.call(canned, offered, opened, status, media, body)
+    def test_what_they_say_is_understood(self, canned, offered, opened, response, error, text):
+        tell, _ = self.call(canned, offered, opened, *response)
         with pytest.raises(error, match=text) as caught:
             tell(Ask(1, "a"), LONG)
         assert type(caught.value) is error
