@@ -87,7 +87,7 @@ def _maker(message: Message) -> Callable[[dict[str, Any]], Any]:
             fields[name] = step(fields[name])
         try:
             return cls(**fields)
-        except (TypeError, ValueError) as error:
+        except Exception as error:
             raise GraphQLError(f"{cls.__name__}: {error}", extensions=_INVALID) from error
 
     return make

@@ -15,7 +15,7 @@ import pytest
 
 import stacks
 from stacks import service, shop
-from stacks.base import Address, Options
+from stacks.base import Address, Kind, Method, Options, Service
 from stacks.codecs import graphql_schema
 from stacks.codecs.graphql import FORMAT
 from stacks.errors import ProtocolError, Refused, Remote, SchemaError, Timeout
@@ -28,6 +28,14 @@ CACHED, UNCACHED = "graphql-json", "graphql-json-uncached"
 JSON = "application/json"
 RESPONSE = "application/graphql-response+json"
 TELL = 'mutation{tell(input:{id:1,text:"a"}){id text}}'
+
+
+class Even(msgspec.Struct):
+    number: int
+
+    def __post_init__(self):
+        if self.number % 2:
+            raise LookupError(f"{self.number} is odd")
 
 
 @pytest.fixture
@@ -262,6 +270,18 @@ class TestRefused:
         assert code == "INVALID_ARGUMENT"
         assert text.startswith(message)
 
+    @pytest.mark.parametrize("number", [1, 2])
+    def test_what_a_message_raises_when_it_is_made(self, serve, connect, number):
+        method = Method("Try", Even, Even, Kind.UNARY, lambda even: even, "test.Evens")
+        call = connect(serve(Service("test.Evens", (method,)))).unary(method)
+        even = Even(0)
+        even.number = number
+        if number == 2:
+            assert call(even, LONG) == even
+            return
+        with pytest.raises(Remote, match="INVALID_ARGUMENT: Even: 1 is odd"):
+            call(even, LONG)
+
     def test_errors_are_few_and_short(self, ask, offered):
         asks = [{"id": "x" * 5000, "text": 5}] * 100
         _, _, tree = ask({"query": graphql_schema.document(offered["Tell"]), "variables": {"input": asks}})
@@ -467,7 +487,7 @@ class TestForeignServers:
             ((200, JSON, b'{"errors":[{"message":"no"}]}'), Remote, "UNKNOWN: no"),
             ((200, JSON, b'{"errors":[]}'), ProtocolError, "neither"),
             ((200, JSON, b'{"errors":[5]}'), ProtocolError, "neither"),
-            ((400, RESPONSE, b'{"errors":[{"message":"a","extensions":{"code":"ABORTED"}}]}'), Remote, "ABORTED"),
+            ((400, RESPONSE, b'{"errors":[{"message":"a","extensions":{"code":"ABORTED"}}]}'), Remote, "A"),
             ((400, JSON, b'{"errors":[{"message":"no"}]}'), Remote, "UNKNOWN: no"),
             ((500, "text/html", b"<h1>oh</h1>"), Remote, "UNKNOWN: HTTP status 500: <h1>oh</h1>"),
             ((503, "text/html", b""), Remote, "UNAVAILABLE: HTTP status 503"),
