@@ -24,6 +24,8 @@ _BUILT_IN = {
     "grpc-protobuf": ("stacks.transports.grpc:GrpcStack", "protobuf"),
     "grpc-msgpack": ("stacks.transports.grpc:GrpcStack", "msgpack"),
     "grpc-json": ("stacks.transports.grpc:GrpcStack", "json"),
+    "rest-json": ("stacks.transports.rest:RestStack", "json"),
+    "rest-msgpack": ("stacks.transports.rest:RestStack", "msgpack"),
     "tcp-msgpack": ("stacks.transports.tcp:TcpStack", ""),
     "memory": ("stacks.transports.memory:MemoryStack", ""),
     **{f"memory-{name}": ("stacks.transports.memory:MemoryStack", name) for name in _FORMATS},
@@ -34,7 +36,9 @@ _BUILT_IN = {
 _EXTRAS = {
     "google": "grpc",
     "grpc": "grpc",
+    "httptools": "rest",
     "msgpack": "msgpack",
+    "uvicorn": "rest",
     "uvloop": "grpc",
 }
 """Package that is imported → the extra of rpcduel that brings it."""

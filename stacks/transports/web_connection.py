@@ -209,7 +209,7 @@ class Connection:
         self._wait_up_to(0.0)
 
     def receive(self, deadline: float, timeout: float) -> None:
-        """Wait for some of the response and take it; raises `Timeout`, `ConnectionLost` and `ProtocolError`."""
+        """Wait for some of the response and take it; raises `Timeout`, `ConnectionLost`, `ProtocolError`."""
         while True:
             left = deadline - monotonic()
             if left <= 0:
