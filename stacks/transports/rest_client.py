@@ -1,4 +1,4 @@
-"""The client of REST over HTTP/1.1: a connection that is kept alive, blocking, and cooperative under gevent."""
+"""The client of REST: an HTTP/1.1 connection, kept alive, blocking, and cooperative under gevent."""
 
 from __future__ import annotations
 

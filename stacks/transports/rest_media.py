@@ -163,4 +163,4 @@ _MEDIA = {
         told=_told_tree,
     ),
 }
-"""Messages are JSON objects, but arrays in MessagePack; so a failure is an array, or a map, and no message."""
+"""A message is an object in JSON and an array in MessagePack; so a failure is an array, or a map."""

@@ -88,7 +88,7 @@ class _Server:
         for connection in tuple(self.state.connections):
             connection.transport.abort()
         # An application that ends before its connection has ended would be taken for a broken one.
-        while self.state.connections:
+        while self.state.connections:  # noqa: ASYNC110 -- uvicorn's state has no event for it
             await asyncio.sleep(0)
         tasks = tuple(self.state.tasks)
         for task in tasks:

@@ -304,14 +304,19 @@ def test_a_broken_application_is_an_internal_error_and_logged(peer, caplog):
 
 @pytest.mark.parametrize("more", [b"", b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n" * 3])
 def test_a_watched_task_ends_when_the_client_goes(peer, more):
+    """Where requests wait, nothing is read, so that only what is sent shows that nobody is there."""
     begun, ended = threading.Event(), threading.Event()
 
     async def app(scope, receive, send):
         await web_app.whole(dict(scope["headers"]), receive, LIMIT)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
         async with web_app.watched(receive):
             begun.set()
             try:
-                await asyncio.sleep(3600)
+                while True:
+                    if more:
+                        await send({"type": "http.response.body", "body": b"x", "more_body": True})
+                    await asyncio.sleep(0 if more else 3600)
             finally:
                 ended.set()
 
