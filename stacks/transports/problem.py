@@ -1,4 +1,4 @@
-"""How failures are told over HTTP: a status for each gRPC code, and a body of ``application/problem+json``."""
+"""How failures are told over HTTP: a status for each gRPC code, and a problem (RFC 9457) as body."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ class HttpClient:
 
     def give(self, connection: Connection) -> None:
         """Take back a connection after its call; one is kept, for the next."""
-        if not connection.reusable or self._closed or self._idle:
+        if not connection.reusable or self._idle:
             self.drop(connection)
             return
         connection.rested = monotonic()

@@ -31,9 +31,9 @@ class Incoming:
         self.expect(0)
 
     def expect(self, limit: int, *, streamed: bool = False) -> None:
-        """Begin anew, for a response whose body has up to `limit` bytes, or as many as it likes if `streamed`.
+        """Begin anew, for a response whose body has up to `limit` bytes.
 
-        Whoever lets it be streamed takes the parts out of `parts` as they come.
+        If `streamed`, it may have any number, and the caller takes the parts out of `parts` as they come.
         """
         self._limit = limit
         self._streamed = streamed
@@ -209,7 +209,7 @@ class Connection:
         self._wait_up_to(0.0)
 
     def receive(self, deadline: float, timeout: float) -> None:
-        """Wait for some of the response and take it; raises `Timeout`, `ConnectionLost` and `ProtocolError`."""
+        """Wait for some of the response and take it; raises `Timeout`, `ConnectionLost`, `ProtocolError`."""
         while True:
             left = deadline - monotonic()
             if left <= 0:

@@ -1,17 +1,17 @@
-"""Serves an ASGI application over HTTP/1.1 by uvicorn's own protocol class, within bounds and without a trace."""
+"""Serves an ASGI application over HTTP/1.1 by uvicorn's protocol, within bounds."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager
 from http import HTTPStatus
 from typing import Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from stacks.base import MAX_MESSAGE, Address, Options, Served
@@ -88,7 +88,7 @@ class _Server:
         for connection in tuple(self.state.connections):
             connection.transport.abort()
         # An application that ends before its connection has ended would be taken for a broken one.
-        while self.state.connections:
+        while self.state.connections:  # noqa: ASYNC110 -- uvicorn's state has no event for it
             await asyncio.sleep(0)
         tasks = tuple(self.state.tasks)
         for task in tasks:
@@ -130,6 +130,8 @@ class _Connection(HttpToolsProtocol):
         self._unwanted = 0
         """Bytes of bodies whose request had been answered already."""
         self._hurry: asyncio.TimerHandle | None = None
+        self._passed: list[RequestResponseCycle] = []
+        """Requests that still wanted their answer when the next one came."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -144,6 +146,11 @@ class _Connection(HttpToolsProtocol):
         self._calm()
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
+        # uvicorn tells the newest request alone, so that others would be worked on for nobody.
+        for cycle in self._passed:
+            if not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         self._fruitless += len(data)
@@ -166,7 +173,12 @@ class _Connection(HttpToolsProtocol):
         self._fruitless = 0
         if self._hurry is not None:
             self._calm()
+        before = self.cycle
         super().on_headers_complete()
+        if self.pipeline:
+            self._passed.append(before)
+        elif self._passed:
+            self._passed.clear()
 
     def on_body(self, body: bytes) -> None:
         self._fruitless = 0
@@ -194,7 +206,7 @@ class _Connection(HttpToolsProtocol):
             self._hurry = None
 
     def _refuse(self, status: HTTPStatus, text: str) -> None:
-        """Answer what cannot be read and close; where an earlier request waits for its answer, close alone."""
+        """Answer what cannot be read, unless an earlier request still waits for its answer, and close."""
         cycle = self.cycle
         fresh = cycle is None or cycle.response_complete
         if fresh or not (self._in_head or self.pipeline or cycle.response_started):

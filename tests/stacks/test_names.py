@@ -30,6 +30,8 @@ def without(monkeypatch, package):
         ("grpc-protobuf", "grpc", "grpc"),
         ("tcp-msgpack", "msgpack", "msgpack"),
         ("graphql-json", "graphql", "graphql"),
+        ("rest-json", "uvicorn", "rest"),
+        ("rest-json", "httptools", "rest"),
     ],
 )
 def test_a_missing_package_is_named_with_the_command_that_brings_it(monkeypatch, name, package, extra):
