@@ -107,8 +107,9 @@ def _check(scope: Scope, headers: Mapping[bytes, bytes]) -> None:
     if scope["method"] != "POST":
         raise Rejected(405, "UNIMPLEMENTED", "only POST is served", (b"allow", b"POST"))
     media = headers.get(b"content-type", b"")
-    if media != _JSON and media.partition(b";")[0].strip().lower() != _JSON:
-        raise Rejected(415, "INVALID_ARGUMENT", f"{media!r:.100} is not read; send application/json")
+    plain = media == _JSON or media.partition(b";")[0].strip().lower() == _JSON
+    if not plain or b"content-encoding" in headers:
+        raise Rejected(415, "INVALID_ARGUMENT", "the body must be application/json, and not encoded")
 
 
 def _wants_json(headers: Mapping[bytes, bytes]) -> bool:

@@ -349,6 +349,9 @@ class TestRefused:
     def test_other_requests_of_http(self, ask, method, path, media, status):
         assert ask({"query": TELL}, method, path, content_type=media)[0] == status
 
+    def test_a_body_that_is_compressed(self, ask):
+        assert ask({"query": TELL}, content_encoding="gzip")[0] == 415
+
     def test_parameters_of_the_media_type_are_no_matter(self, ask):
         assert ask({"query": TELL}, content_type="Application/JSON; charset=utf-8")[0] == 200
 

@@ -21,6 +21,9 @@ def without(monkeypatch, package):
     for module in list(sys.modules):
         if module.partition(".")[0] == package or module.startswith(("stacks.transports.", "stacks.codecs.")):
             monkeypatch.delitem(sys.modules, module)
+            parent, _, child = module.rpartition(".")
+            if parent.startswith("stacks."):  # otherwise `from parent import child` finds it there
+                monkeypatch.delattr(sys.modules[parent], child, raising=False)
     monkeypatch.setitem(sys.modules, package, None)
 
 
