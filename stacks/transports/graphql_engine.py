@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
+import msgspec
 from graphql import (
     DocumentNode,
     ExecutionResult,
@@ -27,6 +27,7 @@ from stacks.codecs.graphql_values import ERRORS, write
 from stacks.codecs.graphql_values import parse as parse_json
 from stacks.errors import Remote, SchemaError
 from stacks.transports import dispatch
+from stacks.transports.graphql_client import NOT_FOUND
 from stacks.transports.graphql_rules import AliasLimit
 from stacks.transports.memo import Memo
 
@@ -34,8 +35,6 @@ SOURCE = 64 * 1024
 """Characters of a document that are parsed."""
 TOKENS = 4096
 """Names, punctuators and values of a document that are parsed; some documents take the square of it."""
-NOT_FOUND = "PERSISTED_QUERY_NOT_FOUND"
-"""The code that asks a client for the document to a hash that is not known."""
 
 _AST = 256
 """Bytes that a parsed document takes for each of its characters, about."""
@@ -45,8 +44,7 @@ _INVALID = "INVALID_ARGUMENT"
 _RULES = (*specified_rules, AliasLimit)
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What goes back, as JSON."""
 
     status: int
