@@ -39,6 +39,11 @@ _BUILT_IN = {
     "grpc-json-orjson": ("stacks.transports.grpc:GrpcStack", "json-orjson"),
     "tcp-msgpack": ("stacks.transports.tcp:TcpStack", "msgpack"),
     "tcp-json": ("stacks.transports.tcp:TcpStack", "json"),
+    "rest-json": ("stacks.transports.rest:RestStack", "json"),
+    "rest-msgpack": ("stacks.transports.rest:RestStack", "msgpack"),
+    "tcp-msgpack": ("stacks.transports.tcp:TcpStack", ""),
+    "graphql-json": ("stacks.transports.graphql:GraphqlStack", ""),
+    "graphql-json-uncached": ("stacks.transports.graphql:UncachedGraphqlStack", ""),
     "memory": ("stacks.transports.memory:MemoryStack", ""),
     **{f"memory-{name}": ("stacks.transports.memory:MemoryStack", name) for name in _FORMATS},
     "floor": ("stacks.transports.floor:FloorStack", ""),
@@ -47,10 +52,13 @@ _BUILT_IN = {
 
 _EXTRAS = {
     "google": "grpc",
+    "graphql": "graphql",
     "grpc": "grpc",
+    "httptools": "rest",
     "msgpack": "msgpack",
     "thriftpy2": "thrift",
     "orjson": "orjson",
+    "uvicorn": "rest",
     "uvloop": "grpc",
 }
 """Package that is imported → the extra of rpcduel that brings it."""

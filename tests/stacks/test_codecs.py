@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 import stacks
 from stacks import shop
-from stacks.codecs import json, msgpack, protobuf, thrift
+from stacks.codecs import graphql, json, msgpack, protobuf, thrift
 from stacks.errors import ProtocolError, SchemaError
 
 NAMED = [import_module(path).FORMAT for path in stacks._FORMATS.values()]
-FORMATS = {form.name: form for form in (*NAMED, thrift.BINARY, thrift.COMPACT)}
+FORMATS = {form.name: form for form in (*NAMED, thrift.BINARY, thrift.COMPACT, graphql.FORMAT)}
 MSGPACKS = [name for name in FORMATS if name.startswith("msgpack")]
 JSONS = [name for name in FORMATS if name.startswith("json")]
 MOMENT = datetime(2024, 2, 29, 12, 30, 15, 250_000, tzinfo=UTC)
@@ -211,7 +211,7 @@ class TestRoundTrips:
 
     @given(value=cellars)
     @quick
-    @pytest.mark.parametrize("name", [*MSGPACKS, *JSONS, "memorypack"])
+    @pytest.mark.parametrize("name", [*MSGPACKS, *JSONS, "memorypack", "graphql-json"])
     def test_what_protobuf_has_no_place_for(self, name, value):
         codec = FORMATS[name].codec(Cellar)
         assert codec.decode(codec.encode(value)) == value
