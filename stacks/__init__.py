@@ -25,6 +25,7 @@ _BUILT_IN = {
     "grpc-msgpack": ("stacks.transports.grpc:GrpcStack", "msgpack"),
     "grpc-json": ("stacks.transports.grpc:GrpcStack", "json"),
     "tcp-msgpack": ("stacks.transports.tcp:TcpStack", ""),
+    "yamux-msgpack": ("stacks.transports.yamux:YamuxStack", ""),
     "memory": ("stacks.transports.memory:MemoryStack", ""),
     **{f"memory-{name}": ("stacks.transports.memory:MemoryStack", name) for name in _FORMATS},
     "floor": ("stacks.transports.floor:FloorStack", ""),

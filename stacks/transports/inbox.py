@@ -51,5 +51,10 @@ class Inbox:
             raise ProtocolError(f"the peer sent no MessagePack: {error or type(error).__name__}") from error
         return messages
 
+    @property
+    def pending(self) -> int:
+        """Bytes of a message that is not complete yet."""
+        return self._fed - self._read
+
     def _refusal(self, size: int) -> Refused:
         return Refused(dispatch.oversize("received", size, self._limit))

@@ -20,6 +20,7 @@ from stacks.base import MAX_MESSAGE, Address, Codec, Facts, Kind, Options, Serve
 from stacks.codecs.msgpack import FORMAT, packer
 from stacks.errors import ProtocolError, Refused
 from stacks.transports import dispatch, listener, loop
+from stacks.transports.connections import Connections
 from stacks.transports.inbox import Inbox
 from stacks.transports.tcp_client import TcpClient
 
@@ -77,7 +78,7 @@ class TcpStack:
         async def opened() -> AsyncIterator[Address]:
             listening = listener.listen(address)
             found = listener.bound(listening, address)
-            connections = _Connections()
+            connections = Connections()
             server = await asyncio.get_running_loop().create_server(
                 lambda: _Connection(answers, service.delay, limit, connections),
                 sock=listening,
@@ -108,29 +109,6 @@ def _answer(method: Any, limit: int) -> Callable[[Any], bytes]:
     return dispatch.answerer(decode, method.handler, FORMAT.codec(method.reply).encode, limit)
 
 
-class _Connections:
-    """The connections of a server, none of which outlives it."""
-
-    def __init__(self) -> None:
-        self._open: set[_Connection] = set()
-        self._ended = False
-
-    def add(self, connection: _Connection) -> None:
-        # The loop may have accepted a connection before the end and tell of it only now.
-        if self._ended:
-            connection.cut()
-        else:
-            self._open.add(connection)
-
-    def discard(self, connection: _Connection) -> None:
-        self._open.discard(connection)
-
-    def end(self) -> None:
-        self._ended = True
-        for connection in tuple(self._open):
-            connection.cut()
-
-
 class _Connection(asyncio.Protocol):
     """One client's connection, from the server's side.
 
@@ -138,7 +116,7 @@ class _Connection(asyncio.Protocol):
     their simulated work; so a client cannot make the server hold more than a chunk and its answers.
     """
 
-    def __init__(self, answers: _Answers, delay: float, limit: int, others: _Connections) -> None:
+    def __init__(self, answers: _Answers, delay: float, limit: int, others: Connections) -> None:
         self._answers = answers
         self._delay = delay
         self._others = others
