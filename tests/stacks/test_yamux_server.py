@@ -12,8 +12,11 @@ import pytest
 
 import stacks
 from stacks import service
-from stacks.base import Address, Options
+from stacks.base import Address, Kind, Options
 from stacks.testing.oracle import Oracle
+from stacks.transports import yamux_server
+from stacks.transports.connections import Connections
+from stacks.transports.yamux_server import Offer, YamuxConnection
 from stacks.transports.yamux_session import ACK, AWAY, DATA, FIN, HEAD, PING, RST, SYN, UPDATE
 
 LONG = 20.0
@@ -236,10 +239,11 @@ def test_a_flood_of_unfinished_calls_is_refused_beyond_the_backlog(peer):
 def test_who_pings_and_does_not_read_is_cut(peer):
     caller = peer(SHOP)
     with pytest.raises((ConnectionResetError, BrokenPipeError)):
-        caller.say(*itertools.repeat(frame(PING, SYN, 0, 7), 5_000_000))
+        caller.say(*itertools.repeat(frame(PING, SYN, 0, 7), 2_500_000))
 
 
-def test_replies_that_nobody_reads_wait_and_are_not_lost(peer):
+@pytest.mark.parametrize("delay", [0.0, 0.01])
+def test_replies_that_nobody_reads_wait_and_are_not_lost(peer, delay):
     """Calls are heard while replies stand still, so what is held has the bounds of streams and windows."""
     counted = itertools.count()
 
@@ -247,8 +251,8 @@ def test_replies_that_nobody_reads_wait_and_are_not_lost(peer):
         next(counted)
         return note
 
-    offered = dataclasses.replace(SHOP, methods=(dataclasses.replace(SHOP["Echo"], handler=handle),))
-    caller = peer(offered)
+    counting = dataclasses.replace(SHOP["Echo"], handler=handle)
+    caller = peer(dataclasses.replace(SHOP, methods=(counting,), delay=delay), Options(max_message=1_000_000))
     body = msgpack.packb("Echo") + msgpack.packb([1, bytes(200_000)])
     numbers = range(1, 201, 2)
     caller.say(*(frame(DATA, SYN | FIN, number, payload=body) for number in numbers))
@@ -260,3 +264,73 @@ def test_replies_that_nobody_reads_wait_and_are_not_lost(peer):
             done.append(number)
     assert sorted(done) == list(numbers)
     assert next(counted) == 101
+
+
+class Deaf:
+    """A transport whose peer does not read."""
+
+    def __init__(self, connected):
+        self.connected = connected
+        self.written = bytearray()
+
+    def get_extra_info(self, name):
+        return self.connected
+
+    def write(self, data):
+        self.written += data
+
+    def get_write_buffer_size(self):
+        return len(self.written)
+
+    def is_closing(self):
+        return False
+
+    def frames(self):
+        """Give what was written, as it would be read: type, flags, stream and length of each frame."""
+        heads = []
+        while self.written:
+            _, kind, flags, number, length = HEAD.unpack_from(self.written)
+            del self.written[: HEAD.size + (length if kind == DATA else 0)]
+            heads.append((kind, flags, number, length))
+        return heads
+
+
+@pytest.fixture
+def deaf(opened):
+    """A connection of a server without a wire, and its transport."""
+    offers = {b"Echo": Offer(Kind.UNARY, bytes, None)}
+    connection = YamuxConnection(offers, 0.0, 8_000_000, Connections())
+    transport = Deaf(opened.enter_context(socket.socket()))
+    connection.connection_made(transport)
+    return connection, transport
+
+
+def test_calls_that_are_reset_while_replies_stand_still_leave_nothing(deaf):
+    connection, transport = deaf
+    connection.pause_writing()
+    for number in range(1, 5001, 2):
+        connection.data_received(frame(DATA, SYN | FIN, number, payload=b"\xa4Echo123"))
+        connection.data_received(frame(UPDATE, RST, number))
+    assert (connection._postponed, connection.session.streams) == ({}, {})
+    connection.resume_writing()
+    assert transport.frames() == []
+
+
+def test_only_the_oldest_of_unfinished_requests_grows_beyond_the_bound(deaf, monkeypatch):
+    connection, transport = deaf
+    monkeypatch.setattr(yamux_server, "_UNFINISHED", 300_000)
+    piece = b"\xa4Echo".ljust(WINDOW, b"x")
+    for number in (1, 3, 5):
+        connection.data_received(frame(DATA, SYN, number, payload=piece))
+    assert transport.frames() == [(UPDATE, ACK, 1, WINDOW)]
+    connection.data_received(frame(DATA, 0, 1, payload=piece))
+    assert transport.frames() == [(UPDATE, 0, 1, WINDOW)], "one of them gets done, whatever the others hold"
+    connection.data_received(frame(UPDATE, RST, 1))
+    assert transport.frames() == [(UPDATE, ACK, 3, WINDOW)]
+    connection.data_received(frame(UPDATE, FIN, 3))
+    heads = transport.frames()
+    assert heads[0] == (UPDATE, ACK, 5, WINDOW)
+    assert heads[1] == (DATA, 0, 3, WINDOW - 5 + 2)
+    connection.data_received(frame(UPDATE, FIN, 5))
+    assert connection._held == 0
+    assert connection._unfinished == {}

@@ -278,11 +278,11 @@ def test_who_opens_keeps_to_the_backlog_and_the_bound():
     streams = [ours.open() for _ in range(BACKLOG)]
     assert not ours.has_room()
     assert ours.open() is None
-    ours.receive(frame(UPDATE, ACK, streams[3].number, 0))
+    ours.receive(frame(UPDATE, ACK, streams[0].number, 0))
     assert ours.has_room()
     streams.append(ours.open())
     while len(streams) < STREAMS:
-        ours.receive(b"".join(frame(UPDATE, ACK, each.number, 0) for each in streams))
+        ours.receive(frame(UPDATE, ACK, streams[-BACKLOG].number, 0))
         streams.append(ours.open())
     ours.receive(b"".join(frame(UPDATE, ACK, each.number, 0) for each in streams))
     assert not ours.has_room()
