@@ -50,11 +50,13 @@ class Stream:
     done_in = done_out = reset = False
     """The peer has sent its FIN, we have, and one of us has cut the stream short: then all are set."""
 
-    def __init__(self, number: int, owed: int) -> None:
-        """Take the flags that the first frame to be sent has to carry."""
+    def __init__(self, number: int, owed: int, waiting: dict[int, None]) -> None:
+        """Take the flags that the first frame to be sent has to carry, and join those without an ACK."""
         self.number = number
         self.owed = owed
+        self.waiting = waiting
         self.unread = bytearray()
+        waiting[number] = None
 
     def readable(self) -> bool:
         """Whether there is something to take, or never will be."""
@@ -98,8 +100,7 @@ class Session:
         number = next(self._numbers)
         if number > _LAST_NUMBER:
             raise Unavailable("all stream numbers of this connection are used up; connect again")
-        stream = self.streams[number] = Stream(number, SYN)
-        self._opening[number] = None
+        stream = self.streams[number] = Stream(number, SYN, self._opening)
         if len(self._opening) > BACKLOG or len(self.streams) > STREAMS:
             self._forget(stream)
             return None
@@ -111,15 +112,18 @@ class Session:
 
     def data(self, stream: Stream, payload: bytes | memoryview, *, last: bool = False) -> bytes:
         """Write a frame of data, kept within the window by the caller; and the end, if it is the last."""
-        stream.sent += len(payload)
-        frame = HEAD.pack(0, DATA, self._flags(stream), stream.number, len(payload)) + payload
+        size = len(payload)
+        stream.sent += size
+        frame = HEAD.pack(0, DATA, self._flags(stream), stream.number, size) + payload
         return frame + self.finish(stream) if last else frame
 
     def finish(self, stream: Stream) -> bytes:
         """Write the end of what we send on a stream."""
-        flags = self._flags(stream) | FIN
-        self._finish(stream)
-        return HEAD.pack(0, UPDATE, flags, stream.number, 0)
+        flags = self._flags(stream) if stream.owed else 0
+        stream.done_out = True
+        if stream.done_in:
+            self._forget(stream)
+        return HEAD.pack(0, UPDATE, flags | FIN, stream.number, 0)
 
     def reset(self, stream: Stream) -> bytes:
         """Cut a stream short, both ways; gives nothing where the peer does not know it or knows its end."""
@@ -182,52 +186,44 @@ class Session:
                 place += HEAD.size
         return news
 
-    def _begin(
+    def _begin(  # noqa: C901 -- calls would take longer than what they do, twice a call and side
         self, version: int, kind: int, flags: int, number: int, length: int, news: list[Stream]
     ) -> None:
-        if version or kind > AWAY:
-            raise ProtocolError(
-                f"the peer sent a frame of version {version} and type {kind}, which is no yamux"
-            )
-        if kind >= PING:
-            self._whole(kind, flags, number, length)
+        if version or kind > UPDATE or not number:
+            self._whole(version, kind, flags, number, length)
             return
-        if not number:
-            raise ProtocolError("the peer sent data on stream 0, which stands for the session")
         if flags & SYN:
             self._arrive(number)
         stream = self.streams.get(number)
         if kind == DATA:
             self._ahead, self._into, self._ends = length, stream, False
-        if stream is not None:
-            self._apply(stream, kind, flags, length)
-            if not self._ahead or stream.reset:
-                news.append(stream)
-
-    def _apply(self, stream: Stream, kind: int, flags: int, length: int) -> None:
-        """Do what a frame's head says to an open stream."""
-        if flags & ACK:
-            self._opening.pop(stream.number, None)
+        if stream is None:
+            return
+        if flags & ACK and number % 2 != self._theirs:
+            self._opening.pop(number, None)
         if flags & RST:
             self._into = None
             self._cut(stream)
+            news.append(stream)
             return
         if stream.done_in and (flags & FIN or (kind == DATA and length)):
-            raise ProtocolError(f"the peer sent data on stream {stream.number}, which it had finished")
+            raise ProtocolError(f"the peer sent data on stream {number}, which it had finished")
         if kind == DATA:
             if length > stream.allowed - stream.received:
-                raise ProtocolError(
-                    f"the peer sent {length} bytes on stream {stream.number}, more than the window "
-                    f"of {stream.allowed - stream.received}"
-                )
+                raise _beyond(stream, length)
         elif length:
-            if stream.granted + length - stream.sent > _LARGEST:
-                raise ProtocolError(f"the peer widened the window of stream {stream.number} over 2**32 - 1")
-            stream.granted += length
+            self._grant(stream, length)
+        if self._ahead:
+            self._ends = flags & FIN != 0
+            return
         if flags & FIN:
-            self._ends = kind == DATA and length > 0
-            if not self._ends:
-                self._end(stream)
+            self._end(stream)
+        news.append(stream)
+
+    def _grant(self, stream: Stream, delta: int) -> None:
+        if stream.granted + delta - stream.sent > _LARGEST:
+            raise ProtocolError(f"the peer widened the window of stream {stream.number} over 2**32 - 1")
+        stream.granted += delta
 
     def _deliver(self, piece: bytes, news: list[Stream]) -> None:
         stream = self._into
@@ -247,11 +243,14 @@ class Session:
         if self._left or len(self._arrived) >= self._backlog or len(self.streams) >= STREAMS:
             self.control += HEAD.pack(0, UPDATE, RST, number, 0)
             return
-        self.streams[number] = Stream(number, ACK)
-        self._arrived[number] = None
+        self.streams[number] = Stream(number, ACK, self._arrived)
 
-    def _whole(self, kind: int, flags: int, number: int, length: int) -> None:
-        """Take a frame that is about the session as a whole."""
+    def _whole(self, version: int, kind: int, flags: int, number: int, length: int) -> None:
+        """Take a frame that is about the session as a whole, or none at all."""
+        if version or kind > AWAY:
+            raise ProtocolError(f"the peer sent a frame of version {version} and type {kind}, not of yamux")
+        if kind <= UPDATE:
+            raise ProtocolError("the peer sent data on stream 0, which stands for the session")
         if number:
             raise ProtocolError(f"the peer sent a ping or go-away on stream {number} instead of 0")
         if kind == PING:
@@ -276,11 +275,6 @@ class Session:
         if stream.done_out:
             self._forget(stream)
 
-    def _finish(self, stream: Stream) -> None:
-        stream.done_out = True
-        if stream.done_in:
-            self._forget(stream)
-
     def _cut(self, stream: Stream) -> None:
         stream.reset = stream.done_in = stream.done_out = True
         self._forget(stream)
@@ -289,5 +283,11 @@ class Session:
         number = stream.number
         if self.streams.get(number) is stream:
             self.streams.pop(number, None)
-            self._opening.pop(number, None)
-            self._arrived.pop(number, None)
+            stream.waiting.pop(number, None)
+
+
+def _beyond(stream: Stream, length: int) -> ProtocolError:
+    window = stream.allowed - stream.received
+    return ProtocolError(
+        f"the peer sent {length} bytes on stream {stream.number}, more than the window of {window}"
+    )
