@@ -9,6 +9,7 @@ Callers are threads, or greenlets where gevent has patched the standard library:
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from time import monotonic
@@ -25,9 +26,7 @@ class Relay:
     """Those who wait, one of whom may read."""
 
     def __init__(self, read: Callable[[Ready, float, float], None]) -> None:
-        """Take what reads until a `Ready`, a deadline and a timeout say so, and raises once `ended`."""
-        self.ended = False
-        """Whether everybody who waits is to read, and so to learn why it has ended."""
+        """Take what reads until a `Ready`, or a deadline and its timeout, say so."""
         self._read = read
         self.waiters: dict[object, tuple[threading.Lock, Ready]] = {}
         # Who takes the token reads. No lock: under gevent, one that is taken costs a trip round the loop.
@@ -52,6 +51,9 @@ class Relay:
                     self._withdraw(key)
                     continue
                 self._sleep(waiter, key, ready, deadline, timeout)
+                if ready() and token:
+                    # It may have been woken to read.
+                    self._hand_on()
                 continue
             try:
                 self._read(ready, deadline, timeout)
@@ -100,15 +102,9 @@ class Relay:
             self._hand_on()
 
     def _hand_on(self) -> None:
-        """Wake one who waits, to read on; after the end all of them."""
-        while self.waiters:
-            try:
-                _, (waiter, _) = self.waiters.popitem()
-            except KeyError:
-                return
-            waiter.release()
-            if not self.ended:
-                return
+        """Wake one who waits, to read on."""
+        with contextlib.suppress(KeyError):  # none does
+            self.waiters.popitem()[1][0].release()
 
 
 def left(deadline: float) -> float:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _AT_ONCE = 32 * 1024
 """Bytes that are parsed ahead of the handler; as objects, small messages are much larger."""
 _SLICE = 0.0002
-"""Seconds after which a handler lets the loop send what it has made, and serve others."""
+"""Seconds after which a handler that has no need to wait lets the loop serve others."""
 
 
 class Conversation:
@@ -116,6 +116,7 @@ class Conversation:
             await self._breathe()
 
     async def _wait(self) -> None:
+        self._connection.tell(self._session.accept(self._stream))
         self._waiter = self._loop.create_future()
         await self._waiter
         self._until = monotonic() + _SLICE

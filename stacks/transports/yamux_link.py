@@ -117,13 +117,13 @@ class YamuxLink:
     def reset(self, stream: Stream, *, rouse: bool = False) -> None:
         """Cut a stream short; `rouse` where others may wait for its news."""
         frame = self.session.reset(stream)
-        if rouse:
+        if rouse or self._queue:
             self._wake(stream)
+            self._admit()
             if self._relay.is_read():
                 # Who reads may be one of them: the server's answer to a ping lets it look again.
                 frame += self.session.ping(stream.number)
         self.post(frame)
-        self._admit()
 
     def close(self) -> None:
         """Close the connection; calls in flight are lost."""
@@ -237,9 +237,8 @@ class YamuxLink:
 
     def _admit(self) -> None:
         """Let go on who waits for room."""
-        if self._queue:
-            for key in tuple(self._queue):
-                self._relay.wake(key)
+        for key in tuple(self._queue):
+            self._relay.wake(key)
 
     def _broken(self, error: BaseException) -> CallError:
         if isinstance(error, ProtocolError):
@@ -255,7 +254,6 @@ class YamuxLink:
         """End the connection for everybody; makes an error with the first reason for it."""
         if self._failure is None:
             self._failure = failure
-            self._relay.ended = True
             with contextlib.suppress(OSError):  # the peer was quicker
                 self._reading.shutdown(socket.SHUT_RDWR)
         return type(self._failure)(*self._failure.args)

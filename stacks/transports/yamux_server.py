@@ -169,7 +169,8 @@ class YamuxConnection(asyncio.Protocol):
     def _start(self, stream: Stream, offer: Offer, start: int) -> None:
         if offer.stream is not None:
             self.session.take(stream, start)
-            self.tell(self.session.accept(stream))
+            if self._delay:
+                self.tell(self.session.accept(stream))
             stream.owner = Conversation(self, stream, offer.kind, offer.stream).news
             return
         assert offer.answer is not None

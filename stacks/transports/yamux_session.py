@@ -199,7 +199,7 @@ class Session:
             self._ahead, self._into, self._ends = length, stream, False
         if stream is None:
             return
-        if flags & ACK and number % 2 != self._theirs:
+        if flags & ACK:
             self._opening.pop(number, None)
         if flags & RST:
             self._into = None

@@ -7,6 +7,8 @@ import dataclasses
 import itertools
 import socket
 import threading
+from collections import deque
+from time import monotonic
 
 import msgpack
 import pytest
@@ -322,16 +324,13 @@ def test_a_large_request_waits_for_its_window(by_hand):
 
 
 def test_an_early_failure_stops_a_large_request(by_hand):
-    got = []
-
     def talk(server):
         server.hear()
         server.say(frame(DATA, ACK | FIN, 1, payload=msgpack.packb([1, "NOT_FOUND", "none"])))
-        got.append(server.hear())
+        assert server.hear() == (UPDATE, RST, 1, 0, b"")
 
     with pytest.raises(Remote, match="none"):
         by_hand(talk).unary(SHOP["Echo"])(shop.Note(1, bytes(3 * WINDOW)), LONG)
-    assert got in ([], [(UPDATE, RST, 1, 0, b"")])
 
 
 def test_a_reply_that_grows_over_the_limit_is_cut_short(by_hand):
@@ -379,6 +378,27 @@ def test_who_waits_for_room_keeps_to_its_timeout(by_hand):
         client.unary(SHOP["Echo"])(shop.Note(1, b""), 0.02)
     assert not client._link._queue
     client.close()
+
+
+def test_room_that_another_call_leaves_is_taken_at_once(by_hand, opened):
+    def talk(server):
+        kind, flags, _, value, _ = server.hear()
+        assert (kind, flags) == (PING, SYN)
+        server.say(frame(PING, ACK, 0, value))
+        number, _ = server.request()
+        server.say(reply(number, [1, b""]))
+
+    client, told = by_hand(talk), []
+    link = client._link
+    streams = list(iter(link.session.open, None))
+    echo = client.unary(SHOP["Echo"])
+    waiting = threading.Thread(target=lambda: told.append(echo(shop.Note(1, b""), LONG)))
+    waiting.start()
+    while not link._relay.is_read():
+        pass
+    link.reset(streams[5])
+    waiting.join(LONG / 2)
+    assert told == [shop.Note(1, b"")]
 
 
 def test_close_ends_calls_in_flight(by_hand, together):
@@ -466,6 +486,34 @@ def test_who_cannot_send_in_time_harms_nobody(by_hand, together):
     assert client._link._rest == b""
 
 
+def test_who_need_not_read_after_all_lets_another(by_hand):
+    """Woken to read, the first finds its call closed; the second would sleep until its timeout."""
+    client = by_hand(lambda _: None)
+    relay, order, closed = client._link._relay, [], threading.Event()
+
+    def wait(name, ready):
+        relay.wait(name, ready, monotonic() + LONG, LONG)
+        order.append(name)
+
+    over = threading.Event()
+    relay._read = lambda ready, *_: (order.append("reads"), over.set())
+    relay.seize()
+    both = [
+        threading.Thread(target=wait, args=(name, ready))
+        for name, ready in (("late", over.is_set), ("closed", closed.is_set))
+    ]
+    for place, each in enumerate(both, 1):
+        each.start()
+        while len(relay.waiters) < place:
+            pass
+    closed.set()
+    relay.yield_up()
+    for each in both:
+        each.join(LONG / 2)
+        assert not each.is_alive()
+    assert sorted(order) == ["closed", "late", "reads"]
+
+
 def test_a_server_that_pings_and_does_not_read_is_let_go(by_hand):
     def talk(server):
         server.request()
@@ -544,6 +592,32 @@ def test_the_thread_that_sends_requests_ends_with_its_call(served, until):
         replies.close()
     until(lambda: set(threading.enumerate()) <= before, "no thread is left")
     assert served.unary(ORACLE["Tell"])(Ask(1, ""), LONG).id == 1
+
+
+def test_a_reply_has_gone_out_before_the_next_is_made(opened):
+    arrived, in_time = threading.Event(), []
+
+    def handle(ask):
+        yield Told(0, "")
+        in_time.append(arrived.wait(LONG / 2))
+        yield Told(1, "")
+
+    slow = dataclasses.replace(ORACLE["Count"], handler=handle)
+    at = opened.enter_context(YAMUX.serve(dataclasses.replace(ORACLE, methods=(slow,)), Address(), Options()))
+    client = YAMUX.connect(at.address, Options())
+    opened.callback(client.close)
+    replies = client.stream(slow)([Ask(1, "")], LONG)
+    assert next(replies) == Told(0, "")
+    arrived.set()
+    assert list(replies) == [Told(1, "")]
+    assert in_time == [True]
+
+
+def test_the_timeout_holds_though_replies_never_cease(served):
+    swell = served.stream(ORACLE["Swell"])([Ask(100, "")], 0.2)
+    with pytest.raises(Timeout):
+        deque(swell, maxlen=0)
+    assert served._link.session.streams == {}
 
 
 def test_requests_over_the_limit_end_their_call(opened):
