@@ -14,38 +14,36 @@ GROUP = "rpcduel.stacks"
 """Entry point group by which other packages register stacks: name = "module:factory"."""
 
 _FORMATS = {
-    "json": "stacks.codecs.json",
-    "memorypack": "stacks.codecs.memorypack",
-    "json-msgspec": "stacks.codecs.json_msgspec",
-    "json-orjson": "stacks.codecs.json_orjson",
     "msgpack": "stacks.codecs.msgpack",
     "msgpack-map": "stacks.codecs.msgpack_map",
     "msgpack-msgspec": "stacks.codecs.msgpack_msgspec",
+    "memorypack": "stacks.codecs.memorypack",
+    "json": "stacks.codecs.json",
+    "json-msgspec": "stacks.codecs.json_msgspec",
+    "json-orjson": "stacks.codecs.json_orjson",
     "protobuf": "stacks.codecs.protobuf",
 }
 """Name of a format → the module whose ``FORMAT`` it is."""
 
+_GRPC = "stacks.transports.grpc:GrpcStack"
+_REST = "stacks.transports.rest:RestStack"
+_TCP = "stacks.transports.tcp:TcpStack"
+_MEMORY = "stacks.transports.memory:MemoryStack"
+
 _BUILT_IN = {
-    "grpc-protobuf": ("stacks.transports.grpc:GrpcStack", "protobuf"),
-    "grpc-msgpack": ("stacks.transports.grpc:GrpcStack", "msgpack"),
-    "grpc-json": ("stacks.transports.grpc:GrpcStack", "json"),
-    "grpc-memorypack": ("stacks.transports.grpc:GrpcStack", "memorypack"),
-    "tcp-msgpack": ("stacks.transports.tcp:TcpStack", ""),
-    "thrift-binary": ("stacks.transports.thrift:binary", ""),
-    "thrift-compact": ("stacks.transports.thrift:compact", ""),
-    "grpc-msgpack-map": ("stacks.transports.grpc:GrpcStack", "msgpack-map"),
-    "grpc-msgpack-msgspec": ("stacks.transports.grpc:GrpcStack", "msgpack-msgspec"),
-    "grpc-json-msgspec": ("stacks.transports.grpc:GrpcStack", "json-msgspec"),
-    "grpc-json-orjson": ("stacks.transports.grpc:GrpcStack", "json-orjson"),
-    "tcp-msgpack": ("stacks.transports.tcp:TcpStack", "msgpack"),
-    "tcp-json": ("stacks.transports.tcp:TcpStack", "json"),
-    "rest-json": ("stacks.transports.rest:RestStack", "json"),
-    "rest-msgpack": ("stacks.transports.rest:RestStack", "msgpack"),
-    "tcp-msgpack": ("stacks.transports.tcp:TcpStack", ""),
+    "grpc-protobuf": (_GRPC, "protobuf"),
+    **{f"grpc-{name}": (_GRPC, name) for name in _FORMATS if name != "protobuf"},
+    "rest-json": (_REST, "json"),
+    "rest-msgpack": (_REST, "msgpack"),
     "graphql-json": ("stacks.transports.graphql:GraphqlStack", ""),
     "graphql-json-uncached": ("stacks.transports.graphql:UncachedGraphqlStack", ""),
-    "memory": ("stacks.transports.memory:MemoryStack", ""),
-    **{f"memory-{name}": ("stacks.transports.memory:MemoryStack", name) for name in _FORMATS},
+    "thrift-binary": ("stacks.transports.thrift:binary", ""),
+    "thrift-compact": ("stacks.transports.thrift:compact", ""),
+    "tcp-msgpack": (_TCP, "msgpack"),
+    "tcp-json": (_TCP, "json"),
+    "yamux-msgpack": ("stacks.transports.yamux:YamuxStack", ""),
+    "memory": (_MEMORY, ""),
+    **{f"memory-{name}": (_MEMORY, name) for name in _FORMATS},
     "floor": ("stacks.transports.floor:FloorStack", ""),
 }
 """Stack → its class, and the format that this takes, if any."""
@@ -63,7 +61,7 @@ _EXTRAS = {
 }
 """Package that is imported → the extra of rpcduel that brings it."""
 
-DEFAULTS = ("grpc-protobuf", "grpc-msgpack", "tcp-msgpack")
+DEFAULTS = ("grpc-protobuf", "grpc-msgpack", "rest-json", "thrift-binary", "tcp-msgpack")
 """What is compared unless told otherwise; the first is the baseline."""
 
 

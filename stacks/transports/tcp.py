@@ -18,6 +18,7 @@ from typing import Any, TypeVar, cast
 from stacks.base import MAX_MESSAGE, Address, Codec, Facts, Kind, Options, Served, Service
 from stacks.errors import ProtocolError, Refused
 from stacks.transports import dispatch, framing, listener, loop
+from stacks.transports.connections import Connections
 from stacks.transports.framing import Framing, TreeFormat
 from stacks.transports.tcp_client import TcpClient
 
@@ -79,7 +80,7 @@ class TcpStack:
         async def opened() -> AsyncIterator[Address]:
             listening = listener.listen(address)
             found = listener.bound(listening, address)
-            connections = _Connections()
+            connections = Connections()
             server = await asyncio.get_running_loop().create_server(
                 lambda: _Connection(answers, self._framing, service.delay, limit, connections),
                 sock=listening,
@@ -110,29 +111,6 @@ def _answer(method: Any, encoding: TreeFormat, limit: int) -> Callable[[Any], by
     return dispatch.answerer(decode, method.handler, encoding.codec(method.reply).encode, limit)
 
 
-class _Connections:
-    """The connections of a server, none of which outlives it."""
-
-    def __init__(self) -> None:
-        self._open: set[_Connection] = set()
-        self._ended = False
-
-    def add(self, connection: _Connection) -> None:
-        # The loop may have accepted a connection before the end and tell of it only now.
-        if self._ended:
-            connection.cut()
-        else:
-            self._open.add(connection)
-
-    def discard(self, connection: _Connection) -> None:
-        self._open.discard(connection)
-
-    def end(self) -> None:
-        self._ended = True
-        for connection in tuple(self._open):
-            connection.cut()
-
-
 class _Connection(asyncio.Protocol):
     """One client's connection, from the server's side.
 
@@ -141,7 +119,7 @@ class _Connection(asyncio.Protocol):
     """
 
     def __init__(
-        self, answers: _Answers, framed: Framing, delay: float, limit: int, others: _Connections
+        self, answers: _Answers, framed: Framing, delay: float, limit: int, others: Connections
     ) -> None:
         self._answers = answers
         self._head, self._fine, self._tail = framed.reply, framed.fine, framed.answered
