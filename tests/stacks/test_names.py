@@ -21,6 +21,8 @@ def without(monkeypatch, package):
     for module in list(sys.modules):
         if module.partition(".")[0] == package or module.startswith(("stacks.transports.", "stacks.codecs.")):
             monkeypatch.delitem(sys.modules, module)
+            parent, _, name = module.rpartition(".")
+            monkeypatch.delattr(sys.modules.get(parent), name, raising=False)
     monkeypatch.setitem(sys.modules, package, None)
 
 
