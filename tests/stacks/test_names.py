@@ -25,7 +25,12 @@ def without(monkeypatch, package):
 
 
 @pytest.mark.parametrize(
-    ("name", "package", "extra"), [("grpc-protobuf", "grpc", "grpc"), ("tcp-msgpack", "msgpack", "msgpack")]
+    ("name", "package", "extra"),
+    [
+        ("grpc-protobuf", "grpc", "grpc"),
+        ("tcp-msgpack", "msgpack", "msgpack"),
+        ("thrift-binary", "thriftpy2", "thrift"),
+    ],
 )
 def test_a_missing_package_is_named_with_the_command_that_brings_it(monkeypatch, name, package, extra):
     without(monkeypatch, package)

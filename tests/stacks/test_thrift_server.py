@@ -117,7 +117,7 @@ def test_a_call_byte_by_byte_is_answered(stack, serve, offered, dial):
 
 
 @pytest.mark.timeout(30)
-@pytest.mark.parametrize("used", [0, 3])
+@pytest.mark.parametrize("used", [0, 3, 9], ids=["at once", "soon", "later"])
 @pytest.mark.parametrize(
     "junk",
     [
@@ -149,20 +149,24 @@ def test_a_peer_that_breaks_the_protocol_loses_its_connection(
     assert other(Ask(2, ""), LONG) == Told(2, "")
 
 
+DECLARED = {
+    "thrift-binary": (4 * b"\0", b"\x7f\xff\xff\xff", (b"\x0b\0\x09", b"\x0f\0\x09\x0b", b"\x0f\0\x09\0")),
+    "thrift-compact": (b"", b"\xff\xff\xff\xff\x07", (b"\x98", b"\x99\xf8", b"\x99\xf0", b"\x9b")),
+}
+"""What stands between a method's name and its arguments, 2³¹ − 1, and what it is the length of."""
+
+
 @pytest.mark.timeout(30)
-@pytest.mark.parametrize("count", [2**31 - 1, -1])
-def test_a_declared_length_is_no_reason_to_wait_or_to_hold_memory(serve, offered, dial, stack, count):
-    binary = stack.name == "thrift-binary"
-    head = call_frame(stack.name, "Tell", 1, Ask(1, ""))[4:].split(b"Tell")[0] + b"Tell"
-    big = struct.pack(">i", count) if binary else b"\xff\xff\xff\xff\x0f"
-    for field in (b"\x0b\0\x09", b"\x0f\0\x09\x0b", b"\x0f\0\x09\0", b"\x0d\0\x09\0\0") if binary else (
-        b"\x98", b"\x99\xf8", b"\x99\xf0", b"\x9b",
-    ):  # fmt: skip
-        connection = dial(serve(offered))
-        connection.sendall(length(head + (bytes(4) if binary else b"") + field + big + b"\0\0"))
+def test_a_declared_length_is_no_reason_to_wait_or_to_hold_memory(stack, serve, connect, offered, dial):
+    served = serve(offered)
+    number, count, fields = DECLARED[stack.name]
+    head = call_frame(stack.name, "Tell", 1, Ask(1, ""))[4:].partition(b"Tell")[0] + b"Tell" + number
+    for field in fields:
+        connection = dial(served)
+        connection.sendall(length(head + field + count + b"\0\0"))
         with contextlib.suppress(ConnectionResetError):
-            # Where nothing is declared, the method may as well be answered, without its request.
-            assert count < 0 or connection.recv(65_536) == b""
+            assert connection.recv(65_536) == b""
+    assert connect(served).unary(offered["Tell"])(Ask(2, ""), LONG) == Told(2, "")
 
 
 def test_a_client_that_does_not_take_its_reply_holds_up_nobody(stack, serve, connect, offered, dial):
