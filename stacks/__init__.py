@@ -15,7 +15,11 @@ GROUP = "rpcduel.stacks"
 
 _FORMATS = {
     "json": "stacks.codecs.json",
+    "json-msgspec": "stacks.codecs.json_msgspec",
+    "json-orjson": "stacks.codecs.json_orjson",
     "msgpack": "stacks.codecs.msgpack",
+    "msgpack-map": "stacks.codecs.msgpack_map",
+    "msgpack-msgspec": "stacks.codecs.msgpack_msgspec",
     "protobuf": "stacks.codecs.protobuf",
 }
 """Name of a format → the module whose ``FORMAT`` it is."""
@@ -24,7 +28,12 @@ _BUILT_IN = {
     "grpc-protobuf": ("stacks.transports.grpc:GrpcStack", "protobuf"),
     "grpc-msgpack": ("stacks.transports.grpc:GrpcStack", "msgpack"),
     "grpc-json": ("stacks.transports.grpc:GrpcStack", "json"),
-    "tcp-msgpack": ("stacks.transports.tcp:TcpStack", ""),
+    "grpc-msgpack-map": ("stacks.transports.grpc:GrpcStack", "msgpack-map"),
+    "grpc-msgpack-msgspec": ("stacks.transports.grpc:GrpcStack", "msgpack-msgspec"),
+    "grpc-json-msgspec": ("stacks.transports.grpc:GrpcStack", "json-msgspec"),
+    "grpc-json-orjson": ("stacks.transports.grpc:GrpcStack", "json-orjson"),
+    "tcp-msgpack": ("stacks.transports.tcp:TcpStack", "msgpack"),
+    "tcp-json": ("stacks.transports.tcp:TcpStack", "json"),
     "memory": ("stacks.transports.memory:MemoryStack", ""),
     **{f"memory-{name}": ("stacks.transports.memory:MemoryStack", name) for name in _FORMATS},
     "floor": ("stacks.transports.floor:FloorStack", ""),
@@ -35,6 +44,7 @@ _EXTRAS = {
     "google": "grpc",
     "grpc": "grpc",
     "msgpack": "msgpack",
+    "orjson": "orjson",
     "uvloop": "grpc",
 }
 """Package that is imported → the extra of rpcduel that brings it."""

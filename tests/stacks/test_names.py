@@ -25,7 +25,13 @@ def without(monkeypatch, package):
 
 
 @pytest.mark.parametrize(
-    ("name", "package", "extra"), [("grpc-protobuf", "grpc", "grpc"), ("tcp-msgpack", "msgpack", "msgpack")]
+    ("name", "package", "extra"),
+    [
+        ("grpc-protobuf", "grpc", "grpc"),
+        ("tcp-msgpack", "msgpack", "msgpack"),
+        ("memory-msgpack-map", "msgpack", "msgpack"),
+        ("grpc-json-orjson", "orjson", "orjson"),
+    ],
 )
 def test_a_missing_package_is_named_with_the_command_that_brings_it(monkeypatch, name, package, extra):
     without(monkeypatch, package)
@@ -40,3 +46,10 @@ def test_a_module_of_our_own_that_is_missing_is_no_package_to_install(monkeypatc
     with pytest.raises(StackError, match="cannot be loaded") as found:
         stacks.find("memory")
     assert "pip" not in str(found.value)
+
+
+@pytest.mark.parametrize("name", ["tcp-json", "grpc-json-msgspec", "grpc-protobuf"])
+def test_a_package_that_other_stacks_need_may_be_missing(monkeypatch, name):
+    without(monkeypatch, "orjson")
+    without(monkeypatch, "msgpack")
+    assert stacks.find(name).name == name

@@ -1,23 +1,31 @@
-"""Cuts a byte stream into MessagePack messages, none of which may be over a limit."""
+"""Calls as MessagePack-RPC: arrays, one after the other without a length in front.
+
+https://github.com/msgpack-rpc/msgpack-rpc/blob/master/spec.md
+"""
 
 from __future__ import annotations
 
+import functools
+import struct
 from typing import Any
 
 import msgpack
 
-from stacks.codecs.msgpack import ERRORS, unpacker
-from stacks.errors import ProtocolError, Refused
-from stacks.transports import dispatch
+from stacks.codecs.msgpack import ERRORS, packer, unpacker
+from stacks.errors import ProtocolError
+from stacks.transports.framing import Framing, refusal
 
 CHUNK = 256 * 1024
 """Bytes that may be fed at once; both asyncio's and uvloop's loops read no more."""
 ENVELOPE = 2048
 """Bytes that a MessagePack-RPC message has around its payload: head, method's name, or an error."""
+_HEAD = struct.Struct(">BBBI").pack
+"""An array of four, the kind of message, and its number as uint 32."""
+_NIL = b"\xc0"
 
 
-class Inbox:
-    """What has arrived on one connection; after an error the connection is of no more use."""
+class MsgpackInbox:
+    """Finds the ends of messages by unpacking them as they come."""
 
     def __init__(self, limit: int) -> None:
         """Take messages with a payload of up to `limit` bytes."""
@@ -28,11 +36,7 @@ class Inbox:
         self._read = 0
 
     def read(self, data: bytes) -> list[Any]:
-        """Give the messages that `data` completes.
-
-        Raises `Refused` for a message over the limit, whether it is complete or not, and `ProtocolError`
-        for bytes that are no MessagePack.
-        """
+        """Give the messages that `data` completes."""
         messages: list[Any] = []
         unpacker = self._unpacker
         self._fed += len(data)
@@ -42,14 +46,28 @@ class Inbox:
                 messages.append(unpacker.unpack())
                 end = unpacker.tell()
                 if end - self._read > self._limit:
-                    raise self._refusal(end - self._read)
+                    raise refusal(end - self._read, self._limit)
                 self._read = end
         except msgpack.OutOfData:
             if self._fed - self._read > self._limit:
-                raise self._refusal(self._fed - self._read) from None
+                raise refusal(self._fed - self._read, self._limit) from None
         except ERRORS as error:
             raise ProtocolError(f"the peer sent no MessagePack: {error or type(error).__name__}") from error
         return messages
 
-    def _refusal(self, size: int) -> Refused:
-        return Refused(dispatch.oversize("received", size, self._limit))
+
+def _packed(tree: Any) -> bytes:
+    packed: bytes = packer().pack(tree)
+    return packed
+
+
+FRAMING = Framing(
+    request=functools.partial(_HEAD, 0x94, 0, 0xCE),
+    named=lambda name: _packed(name) + b"\x91",
+    asked=b"",
+    reply=functools.partial(_HEAD, 0x94, 1, 0xCE),
+    fine=_NIL,
+    answered=b"",
+    failed=lambda told: _packed(told) + _NIL,
+    inbox=MsgpackInbox,
+)
