@@ -35,7 +35,32 @@ _BLOCK = 16
 """Bytes where bytes do not grow, and for each item of the lists that they grow with."""
 _OPENED = datetime(2024, 2, 29, 12, 30, 15, 300_000, tzinfo=UTC)
 _MONTHS = 300 * 86_400
-_WORDS = ["amber", "basin", "copper", "dawn", "ember", "field", "granite", "harbour", "island", "juniper", "kettle", "lantern", "meadow", "north", "orchard", "pebble", "quarry", "river", "silver", "timber", "upland", "valley", "willow", "yarrow"]
+_WORDS = [
+    "amber",
+    "basin",
+    "copper",
+    "dawn",
+    "ember",
+    "field",
+    "granite",
+    "harbour",
+    "island",
+    "juniper",
+    "kettle",
+    "lantern",
+    "meadow",
+    "north",
+    "orchard",
+    "pebble",
+    "quarry",
+    "river",
+    "silver",
+    "timber",
+    "upland",
+    "valley",
+    "willow",
+    "yarrow",
+]
 _INTS = ((0, 100), (130, 120), (-900, 800), (1_000, 30_000), (70_000, 900_000), (1_700_000_000_000, 10**9))
 """Least values and spreads of ints, of one byte to six."""
 
