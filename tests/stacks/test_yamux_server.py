@@ -144,6 +144,14 @@ def test_what_comes_before_any_work_is_accepted_at_once(peer):
     ]
 
 
+def test_a_call_that_waits_for_requests_is_accepted(peer):
+    caller = peer(service.read(Oracle))
+    caller.ask(1, "Converse", flags=SYN)
+    assert caller.hear() == (UPDATE, ACK, 1, 0, b"")
+    caller.ask(1, [5, ""], flags=FIN)
+    assert caller.reply(1) == [0, [5, ""]]
+
+
 def test_replies_come_as_far_as_the_window_goes(peer):
     caller = peer(service.read(Oracle))
     caller.ask(1, "Grow", [600_000, ""])
