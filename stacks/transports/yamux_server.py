@@ -83,7 +83,6 @@ class YamuxConnection(asyncio.Protocol):
             for stream in session.receive(data):
                 if stream.reset:
                     self._postponed.pop(stream, None)
-                    self._stalled.pop(stream, None)
                 if stream.owner is None:
                     self._take(stream)
                 else:
