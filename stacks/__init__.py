@@ -24,7 +24,11 @@ _BUILT_IN = {
     "grpc-protobuf": ("stacks.transports.grpc:GrpcStack", "protobuf"),
     "grpc-msgpack": ("stacks.transports.grpc:GrpcStack", "msgpack"),
     "grpc-json": ("stacks.transports.grpc:GrpcStack", "json"),
+    "rest-json": ("stacks.transports.rest:RestStack", "json"),
+    "rest-msgpack": ("stacks.transports.rest:RestStack", "msgpack"),
     "tcp-msgpack": ("stacks.transports.tcp:TcpStack", ""),
+    "graphql-json": ("stacks.transports.graphql:GraphqlStack", ""),
+    "graphql-json-uncached": ("stacks.transports.graphql:UncachedGraphqlStack", ""),
     "memory": ("stacks.transports.memory:MemoryStack", ""),
     **{f"memory-{name}": ("stacks.transports.memory:MemoryStack", name) for name in _FORMATS},
     "floor": ("stacks.transports.floor:FloorStack", ""),
@@ -33,8 +37,11 @@ _BUILT_IN = {
 
 _EXTRAS = {
     "google": "grpc",
+    "graphql": "graphql",
     "grpc": "grpc",
+    "httptools": "rest",
     "msgpack": "msgpack",
+    "uvicorn": "rest",
     "uvloop": "grpc",
 }
 """Package that is imported → the extra of rpcduel that brings it."""

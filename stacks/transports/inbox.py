@@ -19,9 +19,9 @@ ENVELOPE = 2048
 class Inbox:
     """What has arrived on one connection; after an error the connection is of no more use."""
 
-    def __init__(self, limit: int) -> None:
-        """Take messages with a payload of up to `limit` bytes."""
-        self._limit = limit + ENVELOPE
+    def __init__(self, limit: int, envelope: int = ENVELOPE) -> None:
+        """Take messages with a payload of up to `limit` bytes, in an envelope."""
+        self._limit = limit + envelope
         # Many small messages may come in one chunk, behind the last part of a large one.
         self._unpacker = unpacker(self._limit + CHUNK)
         self._fed = 0
@@ -45,11 +45,16 @@ class Inbox:
                     raise self._refusal(end - self._read)
                 self._read = end
         except msgpack.OutOfData:
-            if self._fed - self._read > self._limit:
-                raise self._refusal(self._fed - self._read) from None
+            if self.pending > self._limit:
+                raise self._refusal(self.pending) from None
         except ERRORS as error:
             raise ProtocolError(f"the peer sent no MessagePack: {error or type(error).__name__}") from error
         return messages
+
+    @property
+    def pending(self) -> int:
+        """Bytes of a message whose end has not come."""
+        return self._fed - self._read
 
     def _refusal(self, size: int) -> Refused:
         return Refused(dispatch.oversize("received", size, self._limit))

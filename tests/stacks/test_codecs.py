@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from stacks import shop
-from stacks.codecs import json, msgpack, protobuf
+from stacks.codecs import graphql, json, msgpack, protobuf
 from stacks.errors import ProtocolError, SchemaError
 
-FORMATS = {module.FORMAT.name: module.FORMAT for module in (protobuf, msgpack, json)}
+FORMATS = {module.FORMAT.name: module.FORMAT for module in (protobuf, msgpack, json, graphql)}
 MOMENT = datetime(2024, 2, 29, 12, 30, 15, 250_000, tzinfo=UTC)
 
 
@@ -206,7 +206,7 @@ class TestRoundTrips:
 
     @given(value=cellars)
     @quick
-    @pytest.mark.parametrize("name", ["msgpack", "json"])
+    @pytest.mark.parametrize("name", ["msgpack", "json", "graphql-json"])
     def test_what_protobuf_has_no_place_for(self, name, value):
         codec = FORMATS[name].codec(Cellar)
         assert codec.decode(codec.encode(value)) == value

@@ -21,11 +21,21 @@ def without(monkeypatch, package):
     for module in list(sys.modules):
         if module.partition(".")[0] == package or module.startswith(("stacks.transports.", "stacks.codecs.")):
             monkeypatch.delitem(sys.modules, module)
+            parent, _, child = module.rpartition(".")
+            if parent.startswith("stacks."):  # otherwise `from parent import child` finds it there
+                monkeypatch.delattr(sys.modules[parent], child, raising=False)
     monkeypatch.setitem(sys.modules, package, None)
 
 
 @pytest.mark.parametrize(
-    ("name", "package", "extra"), [("grpc-protobuf", "grpc", "grpc"), ("tcp-msgpack", "msgpack", "msgpack")]
+    ("name", "package", "extra"),
+    [
+        ("grpc-protobuf", "grpc", "grpc"),
+        ("tcp-msgpack", "msgpack", "msgpack"),
+        ("graphql-json", "graphql", "graphql"),
+        ("rest-json", "uvicorn", "rest"),
+        ("rest-json", "httptools", "rest"),
+    ],
 )
 def test_a_missing_package_is_named_with_the_command_that_brings_it(monkeypatch, name, package, extra):
     without(monkeypatch, package)
