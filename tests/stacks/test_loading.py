@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import msgspec
@@ -78,6 +79,21 @@ def test_what_is_installed_comes_before_the_working_directory(own):
     own("class Shop:\n    pass\n", "stacks/shop")
     own("raise AssertionError\n", "msgspec")
     assert service.load("stacks.shop:Shop").methods
+
+
+def test_our_programs_find_it_though_their_own_packages_come_first(own, tmp_path):
+    own("import msgspec\nclass Order(msgspec.Struct):\n    id: int\n")
+    own("raise AssertionError\n", "stacks/__init__")
+    script = f"from stacks import service; print(service.load('{MODULE}:Order').name)"
+    found = subprocess.run(
+        [sys.executable, "-P", "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (found.stdout, found.stderr) == (f"{MODULE}.OrderEcho\n", "")
 
 
 def test_a_module_that_is_not_there_is_said_with_where_it_was_sought(own, tmp_path):
