@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any
 
 import msgspec
 
 import stacks
-from harness.results import Trial
+from harness.results import LeftOut, Trial
 from scenarios import arm as arms
-from scenarios import catalog, channels
+from scenarios import catalog, channels, samples
 from scenarios.arm import Arm, SpecError
+from scenarios.catalog import Scenario
+from stacks import examples
 from stacks import service as services
-from stacks import shop
+from stacks.base import Kind, Method, Service, Stack
+from stacks.errors import ProtocolError, SchemaError
 
 FLOOR = Arm(name="floor", stack="floor")
 MOST_USERS = 10_000
 MOST_FORKS = 200
 MOST_SECONDS = 86_400.0
+_PART_BYTES = 100 * 1024
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -28,9 +34,19 @@ class Wish(msgspec.Struct, frozen=True):
     baseline: str = ""
     users: tuple[int, ...] = ()
     samples: tuple[str, ...] = ()
-    seconds: float = 60.0
+    seconds: float | None = None
     forks: int = 5
     service: str = services.DEFAULT
+    method: str = ""
+
+
+class Point(msgspec.Struct, frozen=True):
+    """Where a question is asked: one value of everything that varies from trial to trial."""
+
+    sample: str
+    users: int
+    method: str
+    part: str
 
 
 def trials(wish: Wish) -> list[Trial]:
@@ -40,58 +56,192 @@ def trials(wish: Wish) -> list[Trial]:
         known = ", ".join(catalog.SCENARIOS)
         raise SpecError(f"there is no scenario {wish.scenario!r}; scenarios are: {known}")
     _check(wish)
-    named = arms.name_all(list(wish.arms or (Arm(name="", stack=name) for name in stacks.DEFAULTS)))
+    offered = services.load(wish.service)
+    named = _named(wish, scenario)
     baseline = wish.baseline or named[0].name
     if baseline not in [arm.name for arm in named]:
         raise SpecError(
             f"the baseline {baseline!r} is no arm; arms are: {', '.join(arm.name for arm in named)}"
         )
+    found = {arm.stack: stacks.find(arm.stack) for arm in named}
     for arm in named:
-        stack = stacks.find(arm.stack)
-        if not stack.wire and (arm.at or arm.server):
-            raise SpecError(f"arm {arm.name!r}: {arm.stack} has no wire, so it takes no at and no server")
-        channels.check(arm.channel, multiplexes=stack.multiplexes, stack=arm.stack)
-    services.load(wish.service)[scenario.method]
-    points = [
-        (group, users, sample)
-        for sample in wish.samples or scenario.samples
-        for users in wish.users or scenario.users
-        for group in _groups(named, baseline)
-    ]
-    return [
-        _trial(wish, scenario.method, group, baseline, users, sample, wish.seconds / len(points))
-        for group, users, sample in points
-    ]
+        _check_arm(arm, found[arm.stack])
+    methods = _methods(wish, scenario, offered)
+    if scenario.apart:
+        planned = list(_apart(wish, scenario, offered, named, methods, found))
+    else:
+        planned = list(_together(wish, scenario, offered, named, baseline, methods, found))
+    seconds = (scenario.seconds if wish.seconds is None else wish.seconds) / len(planned)
+    return [msgspec.structs.replace(trial, seconds=seconds) for trial in planned]
+
+
+def _named(wish: Wish, scenario: Scenario) -> list[Arm]:
+    """Name the arms that were asked for, else those of the scenario."""
+    asked = wish.arms or tuple(Arm(name="", stack=name) for name in scenario.stacks or stacks.DEFAULTS)
+    if scenario.channel:
+        plain = Arm(name="", stack="").channel
+        asked = tuple(
+            msgspec.structs.replace(arm, channel=scenario.channel) if arm.channel == plain else arm
+            for arm in asked
+        )
+    return arms.name_all(list(asked))
+
+
+def _check_arm(arm: Arm, stack: Stack) -> None:
+    if not stack.wire and (arm.at or arm.server):
+        raise SpecError(f"arm {arm.name!r}: {arm.stack} has no wire, so it takes no at and no server")
+    channels.check(arm.channel, multiplexes=stack.multiplexes, stack=arm.stack)
+
+
+def _methods(wish: Wish, scenario: Scenario, offered: Service) -> tuple[str, ...]:
+    """Choose the methods of the points: those asked for, else the scenario's, else what fits of a service."""
+    if wish.method:
+        return (offered[wish.method].name,)
+    if wish.service == services.DEFAULT:
+        return scenario.methods
+    kinds = [services.load(services.DEFAULT)[name].kind for name in scenario.methods]
+    fitting = [next((m.name for m in offered.methods if m.kind is kind), "") for kind in kinds]
+    if not any(fitting):
+        wanted = " or ".join(dict.fromkeys(kinds))
+        raise SpecError(f"service {offered.name} has no {wanted} method, which {wish.scenario} asks for")
+    return tuple(filter(None, fitting))
+
+
+def _together(
+    wish: Wish,
+    scenario: Scenario,
+    offered: Service,
+    named: Sequence[Arm],
+    baseline: str,
+    methods: Sequence[str],
+    found: dict[str, Stack],
+) -> Iterator[Trial]:
+    """Plan a trial a point; where there are many arms, several that share the baseline."""
+    varied = (wish.samples or scenario.samples, wish.users or scenario.users, methods, scenario.parts)
+    for sample, users, method, part in product(*varied):
+        point = Point(sample, users, method, part)
+        fit, left_out = _sorted_out(named, point, offered, found, scenario)
+        if not fit:
+            raise SpecError(f"no arm can take part in {wish.scenario}: {left_out[0].reason}")
+        first = baseline if baseline in [arm.name for arm in fit] else fit[0].name
+        for group in _groups(fit, first):
+            yield _trial(wish, scenario, point, group, first, offered, left_out)
+
+
+def _apart(
+    wish: Wish,
+    scenario: Scenario,
+    offered: Service,
+    named: Sequence[Arm],
+    methods: Sequence[str],
+    found: dict[str, Stack],
+) -> Iterator[Trial]:
+    """Plan a trial a stack, whose arms are the methods."""
+    left_out: list[LeftOut] = []
+    varied = (wish.samples or scenario.samples, wish.users or scenario.users)
+    for (sample, users), arm in product(product(*varied), named):
+        point = Point(sample, users, methods[0], "")
+        fit, missing = _sorted_out([arm], point, offered, found, scenario)
+        left_out += missing
+        if fit:
+            group = [msgspec.structs.replace(arm, name=f"{arm.name} {name}", method=name) for name in methods]
+            yield _trial(wish, scenario, point, group, group[0].name, offered, ())
+    if len(left_out) == len(named):
+        raise SpecError(f"no arm can take part in {wish.scenario}: {left_out[0].reason}")
+
+
+def _sorted_out(
+    named: Sequence[Arm], point: Point, offered: Service, found: dict[str, Stack], scenario: Scenario
+) -> tuple[list[Arm], tuple[LeftOut, ...]]:
+    """Tell who can take part at `point`, and why others cannot."""
+    fit, left_out = [], []
+    for arm in named:
+        method = offered[arm.method or point.method]
+        reason = _unfit(found[arm.stack], method, point, scenario)
+        if reason:
+            left_out.append(LeftOut(arm.name, reason))
+        else:
+            fit.append(arm)
+    return fit, tuple(left_out)
+
+
+def _unfit(stack: Stack, method: Method[Any, Any], point: Point, scenario: Scenario) -> str:
+    """Say why `stack` cannot carry `method`; empty if it can.
+
+    Raises `SchemaError` or `ProtocolError` for a message that its format cannot hold.
+    """
+    if not point.part and method.kind not in stack.kinds:
+        kinds = ", ".join(kind for kind in Kind if kind in stack.kinds)
+        return f"{method.name} is a {method.kind} call, and {stack.name} carries: {kinds}"
+    if not stack.wire and stack.name == "memory":
+        return "memory has no bytes" if point.part else ""
+    requests, replies = stack.codec(method.request), stack.codec(method.reply)
+    request = samples.request(method, point.sample, 0, scenario.messages)
+    try:
+        requests.encode(samples.sample(method, point.sample, 0))
+        for reply in samples.answers(method, request)[:1]:
+            replies.encode(reply)
+    except ProtocolError as error:
+        raise SchemaError(f"{stack.name} cannot carry {method.name}: {error}") from error
+    return ""
 
 
 def _trial(
-    wish: Wish, method: str, group: Sequence[Arm], baseline: str, users: int, sample: str, seconds: float
+    wish: Wish,
+    scenario: Scenario,
+    point: Point,
+    group: Sequence[Arm],
+    baseline: str,
+    offered: Service,
+    left_out: tuple[LeftOut, ...],
 ) -> Trial:
-    turn = catalog.turn(users, sample)
+    turn = catalog.turn(point.users, examples.bytes_of(point.sample))
+    method = offered[point.method]
+    streamed = method.kind is not Kind.UNARY
     return Trial(
         scenario=wish.scenario,
-        arms=(*group, FLOOR),
+        arms=(*group, *_floor(offered, method)),
         baseline=baseline,
-        users=users,
-        sample=sample,
-        method=method,
+        users=point.users,
+        sample=point.sample,
+        method=point.method,
         turn=turn,
         settle=catalog.settle(turn),
-        seconds=seconds,
+        seconds=0.0,
         forks=wish.forks,
         service=wish.service,
         timeout=catalog.TIMEOUT,
+        messages=_messages(scenario, point) if streamed or point.part else 1,
+        part=point.part,
+        left_out=left_out,
     )
+
+
+def _messages(scenario: Scenario, point: Point) -> int:
+    """Give the messages of a call; of a part fewer where they are large, so that turns stay short."""
+    if not point.part:
+        return scenario.messages
+    return max(1, min(scenario.messages, _PART_BYTES // examples.bytes_of(point.sample)))
+
+
+def _floor(offered: Service, method: Method[Any, Any]) -> tuple[Arm, ...]:
+    """Give the floor, which knows unary calls alone: it makes the service's first, where it has one."""
+    if method.kind is Kind.UNARY:
+        return (FLOOR,)
+    unary = (each.name for each in offered.methods if each.kind is Kind.UNARY)
+    return tuple(msgspec.structs.replace(FLOOR, method=name) for name in list(unary)[:1])
 
 
 def _groups(named: Sequence[Arm], baseline: str) -> list[list[Arm]]:
     """Share the arms among trials of at most six; every one of them has the baseline."""
     base = [arm for arm in named if arm.name == baseline]
     rest = [arm for arm in named if arm.name != baseline]
-    size = catalog.MOST_ARMS - 1
     if len(named) <= catalog.MOST_ARMS:
         return [list(named)]
-    return [base + rest[k : k + size] for k in range(0, len(rest), size)]
+    size = catalog.MOST_ARMS - 1
+    # Trials of about equal size: a round's length, and so what noise it lets in, is then about equal, too.
+    count = -(-len(rest) // size)
+    return [base + rest[k::count] for k in range(count)]
 
 
 def _check(wish: Wish) -> None:
@@ -99,11 +249,10 @@ def _check(wish: Wish) -> None:
         if not 1 <= users <= MOST_USERS:
             raise SpecError(f"users={users}: must be from 1 to {MOST_USERS}")
     for sample in wish.samples:
-        if sample not in shop.SAMPLES:
-            raise SpecError(f"there is no sample {sample!r}; samples are: {', '.join(shop.SAMPLES)}")
+        examples.bytes_of(sample)
     if not 1 <= wish.forks <= MOST_FORKS:
         raise SpecError(f"forks={wish.forks}: must be from 1 to {MOST_FORKS}")
-    if not 0 < wish.seconds <= MOST_SECONDS:
+    if wish.seconds is not None and not 0 < wish.seconds <= MOST_SECONDS:
         raise SpecError(f"seconds={wish.seconds:g}: must be more than 0 and at most {MOST_SECONDS:.0f}")
     for arm in wish.arms:
         if arm.name == FLOOR.name or arm.stack == FLOOR.stack:

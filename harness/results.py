@@ -3,6 +3,8 @@
 Format history
 --------------
 1   2026-11: first.
+2   2026-11: calls with streams and parts of a call: `messages`, `part` and `left_out` of a trial, `method` of
+    an arm, `payload` and `messages` of a run, histograms of ``first`` and ``gap``.
 """
 
 from __future__ import annotations
@@ -20,12 +22,19 @@ from numpy.typing import NDArray
 from scenarios.arm import Arm
 from stacks.base import Facts
 
-FORMAT = 1
+FORMAT = 2
 Column = NDArray[np.int64]
 
 
 class ResultError(Exception):
     """A result cannot be read or written; the text names the file and the reason."""
+
+
+class LeftOut(msgspec.Struct, frozen=True):
+    """An arm that was asked for and has no part in a trial."""
+
+    arm: str
+    reason: str
 
 
 class Trial(msgspec.Struct, frozen=True):
@@ -48,6 +57,11 @@ class Trial(msgspec.Struct, frozen=True):
     """``module:Class``."""
     timeout: float
     """Deadline of every call, in seconds."""
+    messages: int = 1
+    """Requests of a call with streams, or how often `part` is repeated in a call."""
+    part: str = ""
+    """Empty for whole calls; ``encode`` or ``decode`` for the codec alone."""
+    left_out: tuple[LeftOut, ...] = ()
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -138,6 +152,10 @@ class Run(msgspec.Struct, frozen=True):
     out_of_range: int
     """Response times above the histograms' upper limit; they count as that limit."""
     failure: Failure | None = None
+    payload: tuple[int, int] | None = None
+    """Bytes of a request and of a reply, encoded; None where they have none, or it is not known."""
+    messages: int = 1
+    """Messages of one call, requests or replies, whichever are more: calls × messages are the messages."""
 
 
 class Pressure(msgspec.Struct, frozen=True):

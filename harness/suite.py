@@ -11,11 +11,13 @@ import msgspec
 
 from harness.plan import Wish
 from scenarios.arm import Arm, SpecError, checked
+from stacks import service as services
 
 
 class _ArmTable(msgspec.Struct, forbid_unknown_fields=True):
     stack: str
     channel: str = "per-user"
+    method: str = ""
     at: str = ""
     python: str = ""
     work: str = ""
@@ -30,8 +32,11 @@ class _Suite(msgspec.Struct, forbid_unknown_fields=True):
     baseline: str = ""
     users: tuple[int, ...] = ()
     sample: tuple[str, ...] = ()
-    seconds: float = 60.0
+    seconds: float = 0.0
     forks: int = 5
+    service: str = ""
+    message: str = ""
+    method: str = ""
 
 
 def read(path: Path) -> Wish:
@@ -53,8 +58,10 @@ def read(path: Path) -> Wish:
         baseline=suite.baseline,
         users=suite.users,
         samples=suite.sample,
-        seconds=suite.seconds,
+        seconds=suite.seconds if "seconds" in data else None,
         forks=suite.forks,
+        service=suite.service or suite.message or services.DEFAULT,
+        method=suite.method,
     )
 
 

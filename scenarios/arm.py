@@ -10,7 +10,7 @@ from stacks import work
 from stacks.base import Address
 from stacks.errors import AddressError, StackError
 
-KEYS = ("at", "channel", "python", "work")
+KEYS = ("at", "channel", "method", "python", "work")
 _FORM = "[name=]stack[@hop…][,key=value…]"
 
 
@@ -24,6 +24,8 @@ class Arm(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     stack: str
     channel: str = "per-user"
+    method: str = ""
+    """Of the service; empty for the trial's own."""
     at: str = ""
     """Address of a running server, ``host:port``; empty where we start our own."""
     python: str = ""

@@ -13,35 +13,95 @@ MOST_ARMS = 6
 """Arms of a trial beside the floor; more would stretch a round beyond what noise sits still for."""
 TIMEOUT = 5.0
 """Deadline of every timed call, in seconds."""
+ENCODE, DECODE = "encode", "decode"
+"""Parts of a call that a trial may time alone."""
 
 _CROWD = 16
 _TURN = 20 * MILLISECOND
 _SETTLE = 5
-_STRETCH = {"small": 1, "medium": 1, "large": 8}
+_LARGE = 8 * 1024
+_STRETCH = 8
 
 
 class Scenario(msgspec.Struct, frozen=True):
     """A question, and the points at which it is asked unless told otherwise."""
 
     question: str
-    method: str
-    users: tuple[int, ...]
-    samples: tuple[str, ...]
+    methods: tuple[str, ...] = ("Quote",)
+    """Of the default service; each is a point."""
+    users: tuple[int, ...] = (1, 16)
+    samples: tuple[str, ...] = ("small",)
+    messages: int = 1
+    """Requests of a call with streams, or how often a part is repeated within a call."""
+    channel: str = ""
+    """Channel mode of arms that choose none."""
+    parts: tuple[str, ...] = ("",)
+    """`ENCODE` and `DECODE`: no call at all, but the codec alone; each is a point."""
+    apart: bool = False
+    """Whether every stack has a trial of its own, whose arms are the methods."""
+    stacks: tuple[str, ...] = ()
+    """What is compared unless told otherwise; empty for `stacks.DEFAULTS`."""
+    seconds: float = 60.0
+    """Measuring time unless told otherwise: more where there are more points."""
+    crossover: bool = False
+    """Whether to look for samples at which one arm overtakes another."""
 
 
 SCENARIOS = {
-    "unary": Scenario(
-        question="What does one call cost on each stack, alone and under concurrency?",
-        method="Quote",
-        users=(1, 16),
-        samples=("small",),
+    "unary": Scenario(question="What does one call cost on each stack, alone and under concurrency?"),
+    "streaming": Scenario(
+        question="How many messages a second does a stream carry, and how soon does the first one come?",
+        methods=("Quotes", "Basket", "Haggle"),
+        users=(1,),
+        messages=100,
+        stacks=("grpc-protobuf", "grpc-msgpack", "yamux-msgpack", "rest-json"),
+        seconds=120.0,
+    ),
+    "duplex": Scenario(
+        question="Do both directions at once run as fast as each alone?",
+        methods=("Relay", "Upload", "Download"),
+        users=(1,),
+        samples=("large",),
+        messages=16,
+        apart=True,
+        stacks=("grpc-protobuf", "grpc-msgpack", "yamux-msgpack"),
+        seconds=90.0,
+    ),
+    "payload": Scenario(
+        question="How does the size of the message matter, and where does one stack overtake another?",
+        users=(1,),
+        samples=("100B", "1KiB", "10KiB", "100KiB", "1MiB"),
+        seconds=180.0,
+        crossover=True,
+    ),
+    "codec": Scenario(
+        question="What does it cost to write and to read a message in each format, and how long is it?",
+        users=(1,),
+        samples=("small", "medium", "large"),
+        messages=100,
+        parts=(ENCODE, DECODE),
+        stacks=(
+            "memory-protobuf",
+            "memory-msgpack",
+            "memory-memorypack",
+            "memory-json",
+            "memory-msgpack-msgspec",
+            "memory-json-msgspec",
+        ),
+        seconds=120.0,
+    ),
+    "coldstart": Scenario(
+        question="How long from a new channel to its first reply?", users=(1,), channel="per-request"
     ),
 }
 
 
-def turn(users: int, sample: str) -> int:
-    """Length of a turn in ns: some ten calls a user or more, so that queues build up as in a long run."""
-    return _TURN * max(users, _CROWD) // _CROWD * _STRETCH[sample]
+def turn(users: int, size: int) -> int:
+    """Length of a turn in ns: some ten calls a user or more, so that queues build up as in a long run.
+
+    `size` is about how long the request is, in bytes.
+    """
+    return _TURN * max(users, _CROWD) // _CROWD * max(1, min(size // _LARGE, _STRETCH))
 
 
 def settle(length: int) -> int:

@@ -11,10 +11,10 @@ from time import monotonic
 from typing import Any
 
 from scenarios.arm import SpecError
+from scenarios.batch import Call, bind
 from stacks.base import Client, Method
 from stacks.errors import CallError
 
-Call = Callable[[Any, float], Any]
 MODES = ("per-user", "shared", "pool:N", "per-request")
 _LEAST = 1e-3
 """Seconds a call gets at least, however long it waited for its connection."""
@@ -52,7 +52,7 @@ def opened(
     try:
         for _ in range(int(pool[1]) if pool else 1 if mode == "shared" else users):
             clients.append(connect())  # noqa: PERF401 -- those that are open must be closed if one fails
-        calls = [client.unary(method) for client in clients]
+        calls = [bind(client, method) for client in clients]
         if pool:
             yield [_dealt(calls) if multiplexes else _held(calls)] * users
         else:
@@ -66,7 +66,7 @@ def _fresh(connect: Callable[[], Client], method: Method[Any, Any]) -> Call:
     def call(request: Any, timeout: float) -> Any:
         client = connect()
         try:
-            return client.unary(method)(request, timeout)
+            return bind(client, method)(request, timeout)
         finally:
             client.close()
 

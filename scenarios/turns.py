@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from time import perf_counter_ns, sleep
 from typing import Any
 
-from scenarios.channels import Call
+from scenarios.batch import Batch, Call
 from stacks.errors import CallError
 
 
@@ -30,7 +30,8 @@ class Seat:
     """What one user calls, and what became of it in the last turn.
 
     `stamps` are clock readings in ns: the start of the first call, then the end of every call, which is
-    also when the next one is due and sent, since a closed loop's user has nothing else to do.
+    also when the next one is due and sent, since a closed loop's user has nothing else to do. A `request`
+    that is a `Batch` notes its replies' arrivals itself.
     """
 
     __slots__ = ("broken", "call", "failures", "reply", "request", "stamps", "timeout", "turn")
@@ -50,6 +51,8 @@ class Seat:
         self.failures: list[tuple[int, CallError]] = []
         """Index of the failed call in this turn, and how it failed."""
         self.reply: Any = None
+        if isinstance(self.request, Batch):
+            self.request.clear()
         self.broken: Exception | None = None
         """An error that no adapter may let through; the arm cannot go on."""
 

@@ -14,23 +14,36 @@ GROUP = "rpcduel.stacks"
 """Entry point group by which other packages register stacks: name = "module:factory"."""
 
 _FORMATS = {
-    "json": "stacks.codecs.json",
     "msgpack": "stacks.codecs.msgpack",
+    "msgpack-map": "stacks.codecs.msgpack_map",
+    "msgpack-msgspec": "stacks.codecs.msgpack_msgspec",
+    "memorypack": "stacks.codecs.memorypack",
+    "json": "stacks.codecs.json",
+    "json-msgspec": "stacks.codecs.json_msgspec",
+    "json-orjson": "stacks.codecs.json_orjson",
     "protobuf": "stacks.codecs.protobuf",
 }
 """Name of a format → the module whose ``FORMAT`` it is."""
 
+_GRPC = "stacks.transports.grpc:GrpcStack"
+_REST = "stacks.transports.rest:RestStack"
+_TCP = "stacks.transports.tcp:TcpStack"
+_MEMORY = "stacks.transports.memory:MemoryStack"
+
 _BUILT_IN = {
-    "grpc-protobuf": ("stacks.transports.grpc:GrpcStack", "protobuf"),
-    "grpc-msgpack": ("stacks.transports.grpc:GrpcStack", "msgpack"),
-    "grpc-json": ("stacks.transports.grpc:GrpcStack", "json"),
-    "rest-json": ("stacks.transports.rest:RestStack", "json"),
-    "rest-msgpack": ("stacks.transports.rest:RestStack", "msgpack"),
-    "tcp-msgpack": ("stacks.transports.tcp:TcpStack", ""),
+    "grpc-protobuf": (_GRPC, "protobuf"),
+    **{f"grpc-{name}": (_GRPC, name) for name in _FORMATS if name != "protobuf"},
+    "rest-json": (_REST, "json"),
+    "rest-msgpack": (_REST, "msgpack"),
     "graphql-json": ("stacks.transports.graphql:GraphqlStack", ""),
     "graphql-json-uncached": ("stacks.transports.graphql:UncachedGraphqlStack", ""),
-    "memory": ("stacks.transports.memory:MemoryStack", ""),
-    **{f"memory-{name}": ("stacks.transports.memory:MemoryStack", name) for name in _FORMATS},
+    "thrift-binary": ("stacks.transports.thrift:binary", ""),
+    "thrift-compact": ("stacks.transports.thrift:compact", ""),
+    "tcp-msgpack": (_TCP, "msgpack"),
+    "tcp-json": (_TCP, "json"),
+    "yamux-msgpack": ("stacks.transports.yamux:YamuxStack", ""),
+    "memory": (_MEMORY, ""),
+    **{f"memory-{name}": (_MEMORY, name) for name in _FORMATS},
     "floor": ("stacks.transports.floor:FloorStack", ""),
 }
 """Stack → its class, and the format that this takes, if any."""
@@ -41,12 +54,14 @@ _EXTRAS = {
     "grpc": "grpc",
     "httptools": "rest",
     "msgpack": "msgpack",
+    "thriftpy2": "thrift",
+    "orjson": "orjson",
     "uvicorn": "rest",
     "uvloop": "grpc",
 }
 """Package that is imported → the extra of rpcduel that brings it."""
 
-DEFAULTS = ("grpc-protobuf", "grpc-msgpack", "tcp-msgpack")
+DEFAULTS = ("grpc-protobuf", "grpc-msgpack", "rest-json", "thrift-binary", "tcp-msgpack")
 """What is compared unless told otherwise; the first is the baseline."""
 
 
@@ -56,7 +71,7 @@ def names() -> tuple[str, ...]:
 
 
 def find(name: str) -> Stack:
-    """Load a stack by its name.
+    """Load a stack by its name, or by the ``module:factory`` that makes it.
 
     Raises `UnknownStackError`, which lists the names there are, `MissingPackageError`, which says what
     to install, and `StackError` when a plug-in cannot be loaded.
@@ -65,6 +80,8 @@ def find(name: str) -> Stack:
         factory, encoding = _BUILT_IN[name]
         given = (_load(name, f"{_FORMATS[encoding]}:FORMAT"),) if encoding else ()
         return cast("Stack", _load(name, factory)(*given))
+    if ":" in name:
+        return cast("Stack", _load(name, name)())
     points = metadata.entry_points(group=GROUP, name=name)
     if not points:
         raise UnknownStackError(_unknown(name))

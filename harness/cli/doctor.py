@@ -29,6 +29,9 @@ FULL = {
     "injected": "harness.doctor.proofs:injected",
     "unlike": "harness.doctor.proofs:turns_against_blocks",
     "company": "harness.doctor.proofs:alone_and_in_company",
+    "transport": "harness.doctor.carriers:transport",
+    "adapter": "harness.doctor.carriers:adapter",
+    "memorypack": "harness.doctor.carriers:memorypack",
     "aa": "harness.doctor.proofs:same_against_same",
 }
 ALL = {**NAMES, **FULL}

@@ -43,19 +43,19 @@ def command(result: Path | None, form: str | None, output: Path | None, width: i
         return
     from harness.decide import compare
 
-    comparisons = [compare.decide(each) for each in found]
+    answer = compare.answer(found)
     if form == "md":
         from harness.show import markdown
 
-        give(markdown.render(comparisons), output)
+        give(markdown.render(answer), output)
     elif form == "json":
         from harness.show import json
 
-        give(json.render(comparisons), output)
+        give(json.render(answer), output)
     else:
         from harness.show import terminal
 
-        terminal.show(comparisons, width=width)
+        terminal.show(answer, width=width)
 
 
 def _by_ending(output: Path | None) -> str | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from harness.decide.compare import Answer
     from harness.decide.comparison import Comparison
     from harness.measure.observer import Observer
     from harness.plan import Wish
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 FINE, INVALID, INTERRUPTED = 0, 4, 130
 _QUICK_SECONDS = 18.0
-_SECONDS = 60.0
 _FORKS = 5
 _START = 1.0
 _ARM_START = 0.3
@@ -32,6 +32,7 @@ _TURN_SD = 0.02
 """Standard deviations of a ratio that are typical, between forks and of a second of one arm's turns; what
 they are on a machine `rpcduel doctor` measures."""
 _INTERVAL_FORKS = 4
+_FLOOR = "floor"
 
 
 def _numbers(_context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, ...]:
@@ -54,13 +55,25 @@ def _words(_context: click.Context, _parameter: click.Parameter, text: str | Non
     "--arm", "specs", multiple=True, metavar="SPEC", help="[name=]stack[,key=value…]; may be repeated."
 )
 @click.option("--users", callback=_numbers, metavar="N,…", help="Calls in flight, for example 1,16.")
-@click.option("--sample", "samples", callback=_words, metavar="NAMES", help="Of small, medium, large.")
+@click.option(
+    "--sample",
+    "samples",
+    callback=_words,
+    metavar="SIZES",
+    help="Of small, medium, large, or sizes as 10KiB.",
+)
 @click.option(
     "--channel", "modes", callback=_words, metavar="MODES", help="Of per-user, shared, pool:N, per-request."
 )
+@click.option("--service", default="", metavar="M:C", help="A service of your own, as module:Class.")
+@click.option("--message", default="", metavar="M:S", help="A message of your own, to be echoed.")
+@click.option("--method", default="", metavar="NAME", help="Of the service; else what the scenario asks for.")
 @click.option("--baseline", default="", metavar="ARM", help="The arm that ratios refer to; else the first.")
 @click.option(
-    "--seconds", type=float, metavar="S", help=f"Measuring time of the whole run; else {_SECONDS:g}."
+    "--seconds",
+    type=float,
+    metavar="S",
+    help="Measuring time of the whole run; else the scenario's own.",
 )
 @click.option("--forks", type=int, metavar="N", help=f"Fresh starts of every process; else {_FORKS}.")
 @click.option("--quick", is_flag=True, help="16 users, one fork, at most 30 s: a first look.")
@@ -82,6 +95,9 @@ def command(
     users: tuple[int, ...],
     samples: tuple[str, ...],
     modes: tuple[str, ...],
+    service: str,
+    message: str,
+    method: str,
     baseline: str,
     seconds: float | None,
     forks: int | None,
@@ -106,6 +122,8 @@ def command(
             baseline=baseline,
             users=users or ((16,) if quick else ()),
             samples=samples,
+            service=_served(service, message),
+            method=method,
             seconds=_QUICK_SECONDS if quick and seconds is None else seconds,
             forks=1 if quick and forks is None else forks,
         )
@@ -126,8 +144,16 @@ def command(
         finished, interrupted = _measure(trials, here, seed, place, observer)
     finally:
         observer.close()
-    comparisons = _show(finished, place, as_json=as_json)
-    sys.exit(INTERRUPTED if interrupted else _code(comparisons, strict=strict))
+    answer = _show(finished, place, as_json=as_json)
+    sys.exit(INTERRUPTED if interrupted else _code(answer.comparisons, strict=strict))
+
+
+def _served(service: str, message: str) -> str:
+    if service and message:
+        raise click.UsageError(
+            "--service and --message exclude each other; a message is a service that echoes it"
+        )
+    return service or message
 
 
 def _place(out: Path, scenarios: str) -> Path:
@@ -155,7 +181,7 @@ def _arms(names: Sequence[str], specs: Sequence[str], modes: Sequence[str], wish
     import stacks
     from scenarios.arm import Arm, parse
 
-    chosen = [name for name in stacks.names() if name != "floor"] if list(names) == ["all"] else names
+    chosen = _all() if list(names) == ["all"] else names
     arms = [*(Arm(name="", stack=name) for name in chosen), *map(parse, specs)] or list(wish.arms)
     if not modes:
         return tuple(arms)
@@ -165,6 +191,21 @@ def _arms(names: Sequence[str], specs: Sequence[str], modes: Sequence[str], wish
         for arm in arms
         for mode in modes
     )
+
+
+def _all() -> list[str]:
+    """Name all stacks that can be loaded here and have a wire; says which cannot."""
+    import stacks
+    from stacks.errors import StackError
+
+    found = []
+    for name in stacks.names():
+        try:
+            if stacks.find(name).wire and name != "floor":
+                found.append(name)
+        except StackError as error:
+            click.echo(f"left out: {error}", err=True)
+    return found
 
 
 def _overridden(wish: Wish, **values: object) -> Wish:
@@ -177,12 +218,12 @@ def _overridden(wish: Wish, **values: object) -> Wish:
 
 
 def _intention(trials: Sequence[Trial]) -> str:
-    """Say the plan in a line: ``3 arms and the floor × 2 loads × 5 forks, about 90 s; ratios to …``."""
+    """Say the plan in a line: ``3 arms and the floor × 2 points × 5 forks, about 90 s; ratios to …``."""
     forks = trials[0].forks
-    arms = len({arm.name for trial in trials for arm in trial.arms}) - 1
-    loads = len({(trial.users, trial.sample) for trial in trials})
+    arms = len({arm.name for trial in trials for arm in trial.arms} - {_FLOOR})
+    points = len({(trial.users, trial.sample, trial.method, trial.part) for trial in trials})
     seconds = sum(map(_duration, trials))
-    counted = (_plural(arms, "arm"), _plural(loads, "load"), _plural(forks, "fork"))
+    counted = (_plural(arms, "arm"), _plural(points, "point"), _plural(forks, "fork"))
     text = "{} and the floor × {} × {}".format(*counted) + f", about {seconds:.0f} s; "
     if forks < _INTERVAL_FORKS:
         return text + "too few forks for an interval: a first look, no verdict"
@@ -208,8 +249,9 @@ def _plural(count: int, noun: str) -> str:
 
 def _describe(trial: Trial) -> str:
     names = ", ".join(arm.name for arm in trial.arms)
+    what = f"{trial.part} {trial.method}".strip()
     return (
-        f"  {trial.scenario}: {trial.method}({trial.sample}), users {trial.users}, turns of "
+        f"  {trial.scenario}: {what}({trial.sample}), users {trial.users}, turns of "
         f"{trial.turn / 1e6:g} ms, {trial.seconds:.1f} s over {trial.forks} forks: {names}"
     )
 
@@ -235,27 +277,32 @@ def _measure(
                 return finished, True
             result = stop.result
         results.writable(place)
-        results.write(result, place / f"{k:03d}-{trial.users}-users-{trial.sample}.json")
+        results.write(result, place / f"{k:03d}-{_label(trial)}.json")
         finished.append(result)
         if interrupted:
             return finished, True
     return finished, False
 
 
-def _show(finished: Sequence[Result], place: Path, *, as_json: bool) -> list[Comparison]:
+def _label(trial: Trial) -> str:
+    """Name a trial's file by its point."""
+    return "-".join(part for part in (f"{trial.users}-users", trial.sample, trial.method, trial.part) if part)
+
+
+def _show(finished: Sequence[Result], place: Path, *, as_json: bool) -> Answer:
     from harness.decide import compare
     from harness.show import json, terminal
 
-    comparisons = [compare.decide(result) for result in finished]
+    answer = compare.answer(finished)
     if as_json:
-        click.echo(json.render(comparisons), nl=False)
-        return comparisons
-    if not comparisons:
+        click.echo(json.render(answer), nl=False)
+        return answer
+    if not answer.comparisons:
         click.echo("No trial was finished; nothing was stored.")
-        return comparisons
-    terminal.show(comparisons)
+        return answer
+    terminal.show(answer)
     click.echo(f"\nStored in {place}; read it again with: rpcduel report {place}")
-    return comparisons
+    return answer
 
 
 def _code(comparisons: Sequence[Comparison], *, strict: bool) -> int:

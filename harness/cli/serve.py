@@ -48,14 +48,14 @@ def command(stack: str, host: str, port: int, service: str, work: str, as_json: 
     offered = works.add(services.load(service), work)
     with _until_stopped(), found.serve(offered, Address(host, port), Options()) as served:
         line = f"{stack} serves {offered.name} on {served.address}; Ctrl-C ends it"
-        click.echo(msgspec.json.encode(served).decode() if as_json else line)
-        sys.stdout.flush()
-        _wait()
+        _wait(msgspec.json.encode(served).decode() if as_json else line)
 
 
-def _wait() -> None:
-    """Sleep until a signal wants the end."""
+def _wait(line: str) -> None:
+    """Print `line`, and sleep until a signal wants the end, which may be as soon as the line is read."""
     with suppress(KeyboardInterrupt):
+        click.echo(line)
+        sys.stdout.flush()
         while True:
             signal.pause()
 

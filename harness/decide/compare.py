@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import msgspec
 from msgspec.structs import replace
 
-from harness.decide import findings, rounds, sentence
-from harness.decide.comparison import INVALID, Comparison, Finding
+from harness.decide import crossover, findings, join, rounds, sentence
+from harness.decide.comparison import INVALID, Absent, Comparison, Finding
+from harness.decide.crossover import Crossover
 from harness.decide.figures import validity, work_out
 from harness.results import Machine, Result
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a run comes to."""
+
+    comparisons: tuple[Comparison, ...]
+    """One a point, in the order measured; trials that share a baseline are joined."""
+    crossovers: tuple[Crossover, ...]
+
+
+def answer(results: Sequence[Result]) -> Answer:
+    """Decide all trials of a run; see `decide`."""
+    return Answer(tuple(join.join(map(decide, results))), tuple(crossover.find(results)))
 
 
 def decide(result: Result) -> Comparison:
@@ -25,7 +42,9 @@ def decide(result: Result) -> Comparison:
     judged = tuple(replace(arm, validity=validity(arm.name, found)) for arm in arms)
     return Comparison(
         scenario=trial.scenario,
-        method=trial.method,
+        method=", ".join(
+            dict.fromkeys(a.method or trial.method for a in trial.arms if a.stack != rounds.FLOOR)
+        ),
         users=trial.users,
         sample=trial.sample,
         forks=played.forks,
@@ -39,6 +58,9 @@ def decide(result: Result) -> Comparison:
         machine=_phrase(result.machine),
         started=result.started,
         versions=result.machine.versions,
+        messages=judged[played.baseline].messages,
+        part=trial.part,
+        left_out=tuple(Absent(one.arm, one.reason) for one in trial.left_out),
     )
 
 

@@ -70,15 +70,30 @@ class ArmFigures(msgspec.Struct, frozen=True):
     bound_by: str
     """``client``, ``server``, ``shared core``, ``waiting``; empty where not to be known."""
     times_floor: float | None
-    """p50 as a multiple of the floor's."""
+    """p50, divided by `messages`, as a multiple of the floor's."""
+    messages: int
+    """Messages of one call; 1 for unary calls."""
+    payload: tuple[int, int] | None
+    """Bytes of a request and of a reply, encoded; None where they have none, or it is not known."""
+    first: Estimate | None
+    """Median time from the start of a call to its first reply; None for unary calls."""
+    gap: Estimate | None
+    """Median time between two replies of a call; None where there is but one."""
     ratios: dict[str, Ratio]
     """By metric; empty for the baseline itself, the floor, and arms without a valid figure."""
     validity: str
     """``valid``, ``doubtful`` or ``invalid``."""
 
 
+class Absent(msgspec.Struct, frozen=True):
+    """An arm that was asked for and is not applicable."""
+
+    name: str
+    reason: str
+
+
 class Comparison(msgspec.Struct, frozen=True):
-    """One trial, decided."""
+    """One trial, decided; or several that share a baseline, joined."""
 
     scenario: str
     method: str
@@ -97,3 +112,10 @@ class Comparison(msgspec.Struct, frozen=True):
     """CPU, cores and kernel in a phrase."""
     started: str
     versions: dict[str, str]
+    messages: int = 1
+    """Messages of a call of the baseline."""
+    part: str = ""
+    """``encode`` or ``decode`` where the codec alone was timed."""
+    left_out: tuple[Absent, ...] = ()
+    trials: int = 1
+    """How many trials were joined."""

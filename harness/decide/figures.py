@@ -31,6 +31,7 @@ def work_out(rounds: Rounds, arm: int, lost: frozenset[str], sensitive: frozense
     rows = {metric: rounds.rows(arm, long=metric in sensitive) for metric in METRICS}
     p50, p99 = _percentiles(rounds, arm, long="p50" in sensitive)
     per_call = costs.time_per_call(turns, rows["time"])
+    run = next((run for run in rounds.result.runs if run.arm == own.name), None)
     return ArmFigures(
         name=own.name,
         stack=own.stack,
@@ -44,6 +45,10 @@ def work_out(rounds: Rounds, arm: int, lost: frozenset[str], sensitive: frozense
         server_cpu=_known(costs.server_cpu(turns, rows["cpu"])),
         bound_by=_bound_by(rounds, arm, long="time" in sensitive),
         times_floor=_times_floor(rounds, arm, lost, long="p50" in sensitive),
+        messages=run.messages if run else 1,
+        payload=run.payload if run else None,
+        first=_median(rounds, arm, "first", long="p50" in sensitive),
+        gap=_median(rounds, arm, "gap", long="p50" in sensitive),
         ratios=_ratios(rounds, arm, lost, sensitive),
         validity=VALID,
     )
@@ -54,7 +59,7 @@ def _known(value: float) -> float | None:
 
 
 def _percentiles(rounds: Rounds, arm: int, *, long: bool) -> tuple[Estimate | None, Estimate | None]:
-    forks = _histograms(rounds, arm, long=long)
+    forks = _histograms(rounds, arm, "response", long=long)
     if not forks:
         return None, None
     p99 = of_quantile(forks, 0.99)
@@ -64,17 +69,22 @@ def _percentiles(rounds: Rounds, arm: int, *, long: bool) -> tuple[Estimate | No
     return of_quantile(forks, 0.5), p99 if shown else None
 
 
-def _histograms(rounds: Rounds, arm: int, *, long: bool) -> list[list[Histogram]]:
-    """Read the blocks of each finished fork's response times; empty blocks and forks are left out."""
+def _median(rounds: Rounds, arm: int, figure: str, *, long: bool) -> Estimate | None:
+    forks = _histograms(rounds, arm, figure, long=long)
+    return of_quantile(forks, 0.5) if forks else None
+
+
+def _histograms(rounds: Rounds, arm: int, figure: str, *, long: bool) -> list[list[Histogram]]:
+    """Read the blocks of each finished fork's times; empty blocks and forks are left out."""
     found = []
     for stored in rounds.result.histograms:
-        if (stored.arm, stored.long, stored.figure) != (arm, long, "response") or stored.fork >= rounds.forks:
+        if (stored.arm, stored.long, stored.figure) != (arm, long, figure) or stored.fork >= rounds.forks:
             continue
         try:
             blocks = [histogram.decode(text) for text in stored.blocks]
         except ValueError as error:
             name = rounds.name(arm)
-            raise ResultError(f"response times of arm {name}, start {stored.fork + 1}: {error}") from error
+            raise ResultError(f"{figure} times of arm {name}, start {stored.fork + 1}: {error}") from error
         found.append([block for block in blocks if block.count])
     return [blocks for blocks in found if blocks]
 
@@ -110,7 +120,8 @@ def _times_floor(rounds: Rounds, arm: int, lost: Iterable[str], *, long: bool) -
     if rounds.floor is None or not {costs.FLOOR, rounds.name(arm)}.isdisjoint(lost):
         return None
     found, _ = effects(rounds, "p50", arm, rounds.floor, long=long)
-    return None if np.isnan(found).all() else of_effects(found, None).value
+    messages = next((run.messages for run in rounds.result.runs if run.arm == rounds.name(arm)), 1)
+    return None if np.isnan(found).all() else of_effects(found, None).value / messages
 
 
 def _ratios(rounds: Rounds, arm: int, lost: frozenset[str], sensitive: frozenset[str]) -> dict[str, Ratio]:

@@ -145,13 +145,9 @@ def client_cpu(turns: Turns, rows: Rows) -> float:
 
 
 def server_cpu(turns: Turns, rows: Rows) -> float:
-    """Give the servers' CPU per call in ns; NaN without a call, or where it cannot be read.
-
-    That is where a turn has −1, or all have 0: a server that answers uses some.
-    """
+    """Give the servers' CPU per call in ns; NaN without a call, or where it cannot be read (−1)."""
     server = turns.server[rows]
-    known = (server >= 0).all() and server.any()
-    return stats.ratio(server.sum(), turns.calls[rows].sum()) if known else float("nan")
+    return stats.ratio(server.sum(), turns.calls[rows].sum()) if (server >= 0).all() else float("nan")
 
 
 def effects(

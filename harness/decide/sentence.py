@@ -11,6 +11,7 @@ from harness.decide import stats
 from harness.decide.comparison import DOUBTFUL, INVALID, ArmFigures, Estimate, Finding
 from harness.decide.estimates import FORKS_FOR_INTERVAL
 from harness.decide.rounds import Rounds, effects
+from harness.results import Trial
 
 _LARGE = ((100, 0), (10, 1))
 """From which ratio on how many decimals are shown."""
@@ -33,25 +34,30 @@ def write(rounds: Rounds, arms: Sequence[ArmFigures], findings: Sequence[Finding
     if not ranked:
         return f"There is no arm with valid figures to hold against {trial.baseline}."
     if rounds.forks < FORKS_FOR_INTERVAL:
-        return _seen(rounds.forks, ranked[0], trial.baseline)
+        return _seen(rounds.forks, ranked[0], trial.baseline, cost(trial.part, trial.messages))
     first = arms[rounds.baseline] if _time(ranked[0]) >= 1 else ranked[0]
     others = [arm for arm in (arms[rounds.baseline], *ranked) if arm is not first]
     tied = [arm for arm in others if not _apart(rounds, arms, first, arm)]
-    return (
-        f"{_answer(trial.baseline, first, others, tied)}{_doubts([first, arms[rounds.baseline]], findings)}."
-    )
+    return f"{_answer(trial, first, others, tied)}{_doubts([first, arms[rounds.baseline]], findings)}."
+
+
+def cost(part: str, messages: int) -> str:
+    """Say what is compared in a trial of a `part` or of calls of so many `messages`."""
+    if part:
+        return f"time to {part} a message"
+    return "time per call" if messages == 1 else "time per message"
 
 
 def _time(arm: ArmFigures) -> float:
     return arm.ratios["time"].estimate.value
 
 
-def _seen(forks: int, arm: ArmFigures, baseline: str) -> str:
+def _seen(forks: int, arm: ArmFigures, baseline: str, what: str) -> str:
     starts = "this one start" if forks == 1 else f"these {forks} starts"
     estimate = arm.ratios["time"].estimate
     return (
-        f"In {starts} {arm.name} took {show(estimate)} the time per call of {baseline}"
-        f"{_bounds(estimate, 'spread ')}; that says nothing of the next start."
+        f"In {starts} {arm.name} took {show(estimate)} the {what} of {baseline}"
+        f"{bounds(estimate, 'spread ')}; that says nothing of the next start."
     )
 
 
@@ -67,24 +73,23 @@ def _apart(rounds: Rounds, arms: Sequence[ArmFigures], first: ArmFigures, other:
     return not low <= 0 <= high
 
 
-def _answer(
-    baseline: str, first: ArmFigures, others: Sequence[ArmFigures], tied: Sequence[ArmFigures]
-) -> str:
+def _answer(trial: Trial, first: ArmFigures, others: Sequence[ArmFigures], tied: Sequence[ArmFigures]) -> str:
+    baseline, what = trial.baseline, cost(trial.part, trial.messages)
     names = _and([first.name, *(arm.name for arm in tied)])
     if len(tied) == len(others):
         only = next(arm for arm in (first, *tied) if arm.ratios)
-        bounds = f": {only.name} takes ≈ {_against(only, baseline)}" if len(tied) == 1 else ""
-        return f"No difference in time per call between {names} could be resolved{bounds}"
+        shown = f": {only.name} takes ≈ {_against(only, baseline, what)}" if len(tied) == 1 else ""
+        return f"No difference in {what} between {names} could be resolved{shown}"
     head = f"{names} are the fastest, too close to tell apart" if tied else f"{first.name} is the fastest"
     if baseline in [arm.name for arm in (first, *tied)]:
-        shown = next(arm for arm in others if arm not in tied)
-        return f"{head}; {shown.name} takes {_against(shown, baseline)}"
-    return f"{head}: {_against(first, baseline)}"
+        next_ = next(arm for arm in others if arm not in tied)
+        return f"{head}; {next_.name} takes {_against(next_, baseline, what)}"
+    return f"{head}: {_against(first, baseline, what)}"
 
 
-def _against(arm: ArmFigures, baseline: str) -> str:
+def _against(arm: ArmFigures, baseline: str, what: str) -> str:
     estimate = arm.ratios["time"].estimate
-    return f"{show(estimate)} the time per call of {baseline}{_bounds(estimate)}"
+    return f"{show(estimate)} the {what} of {baseline}{bounds(estimate)}"
 
 
 def _doubts(arms: Sequence[ArmFigures], findings: Iterable[Finding]) -> str:
@@ -108,7 +113,8 @@ def show(estimate: Estimate) -> str:
     return f"{estimate.value:.{_decimals(estimate)}f}×"
 
 
-def _bounds(estimate: Estimate, kind: str = "") -> str:
+def bounds(estimate: Estimate, kind: str = "") -> str:
+    """Write the bounds of a ratio in brackets, if it has any."""
     if estimate.low is None or estimate.high is None:
         return ""
     decimals = _decimals(estimate)

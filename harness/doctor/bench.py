@@ -23,6 +23,8 @@ from scenarios.arm import Arm
 from stacks import service
 
 Numbers = NDArray[np.float64]
+_REPEATED = 100
+"""How often a part is repeated in a call."""
 
 
 class Bench:
@@ -52,12 +54,13 @@ class Bench:
         *,
         turn: int = 0,
         floor: bool = False,
+        part: str = "",
     ) -> Result:
-        """Play one trial of the default method with the small sample.
+        """Play one trial of the default method, or of a `part` of it, with the small sample.
 
         `seconds` is the measuring time of all forks; `turn` in ns is the scenario's own where it is 0.
         """
-        length = turn or catalog.turn(users, "small")
+        length = turn or catalog.turn(users, 0)
         trial = Trial(
             scenario="unary",
             arms=(*arms, FLOOR) if floor else tuple(arms),
@@ -71,11 +74,13 @@ class Bench:
             forks=forks,
             service=service.DEFAULT,
             timeout=catalog.TIMEOUT,
+            messages=_REPEATED if part else 1,
+            part=part,
         )
-        part = Part(self._observer, min(self._done, self._planned - 1), self._planned, seconds + 3 * forks)
+        watched = Part(self._observer, min(self._done, self._planned - 1), self._planned, seconds + 3 * forks)
         self._done += 1
         try:
-            result = conduct(trial, self.machine, self._seed + self._done, "rpcduel doctor", part)
+            result = conduct(trial, self.machine, self._seed + self._done, "rpcduel doctor", watched)
         except Interrupted as stop:
             raise KeyboardInterrupt from stop
         for finding in decide(result).findings:

@@ -31,11 +31,14 @@ class Books:
         self._now: Counter[str] = Counter()
         self._texts: dict[str, str] = {}
         self._out_of_range = 0
+        self._payload: tuple[int, int] | None = None
+        self._messages = 1
 
     def start(self, pids: tuple[int, ...], ready: Ready) -> None:
         """Note a start, what the check of its replies found, and the facts of its stack."""
         self._pids.append(pids)
         self.differs = self.differs or ready.differs
+        self._payload, self._messages = ready.payload, ready.messages
         self._facts = msgspec.structs.replace(ready.facts, **_FOREIGN) if self._foreign else ready.facts
 
     def play(self, played: Played) -> None:
@@ -68,4 +71,6 @@ class Books:
             differs=self.differs,
             out_of_range=self._out_of_range,
             failure=self.failure,
+            payload=self._payload,
+            messages=self._messages,
         )

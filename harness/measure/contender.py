@@ -34,8 +34,8 @@ class Contender:
         self.seen = (0, 0)
         """Readings of both meters when its last turn was over."""
         self.failure: Failure | None = None
-        self.served = False
-        """Whether we know the server's processes and so its CPU."""
+        self.served = not wire
+        """Whether we know the server's processes and so its CPU; one that there is not uses none."""
         self._trial = trial
         self._machine = machine
         self._fork = fork
@@ -99,9 +99,11 @@ class Contender:
             Setup(
                 arm=arm,
                 service=trial.service,
-                method=trial.method,
+                method=arm.method or trial.method,
                 sample=trial.sample,
                 users=trial.users,
+                messages=trial.messages,
+                part="" if arm.stack == "floor" else trial.part,
                 timeout=trial.timeout,
                 address=self._address,
             )
@@ -185,7 +187,7 @@ class Contender:
 def _found(address: Address) -> tuple[int, ...]:
     """Find the process that serves `address`, if it is on this machine and may be looked into."""
     pid = cpu.listener(address.port) if address.host in _LOCAL else None
-    return () if pid is None else (pid,)
+    return () if pid is None or cpu.cpu_time(pid) is None else (pid,)
 
 
 def _first(errors: dict[str, tuple[int, str]]) -> str:

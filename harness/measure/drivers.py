@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from harness.measure import bare
-from scenarios.channels import Call
+from scenarios.batch import Call
 from scenarios.turns import Seat, Turnstile
 
 Driver = Callable[[list[Call], list[Any], float], Any]

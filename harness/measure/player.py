@@ -17,12 +17,13 @@ from harness.measure import drivers
 from harness.measure.bare import BareSeat
 from harness.measure.recorder import Figures, Recorder
 from harness.measure.wire import Baton, Failed, Finished, Played, Ready, Setup, Turn
-from scenarios import channels
-from scenarios.channels import Call
-from scenarios.samples import probes, sample
+from scenarios import channels, samples
+from scenarios.batch import Batch
+from scenarios.parts import part
 from scenarios.turns import Turnstile
 from stacks import service, work
 from stacks.base import Method, Options, Stack
+from stacks.errors import SchemaError
 
 _log = logging.getLogger(__name__)
 
@@ -48,20 +49,19 @@ class Player:
     """The users of an arm and their turns."""
 
     def __init__(
-        self, setup: Setup, stack: Stack, method: Method[Any, Any], calls: list[Call], turnstile: Turnstile
+        self, setup: Setup, stack: Stack, method: Method[Any, Any], turnstile: Turnstile, expected: list[Any]
     ) -> None:
-        """Take over users who sit at `turnstile`."""
-        self._facts = stack.facts
+        """Take over users who sit at `turnstile`, and the last reply that each should get."""
+        self._stack = stack
         self._setup = setup
         self._method = method
-        self._calls = calls
         self._turnstile = turnstile
         self._recorder = Recorder()
-        self._expected = [method.handler(seat.request) for seat in turnstile.seats]
+        self._expected = expected
 
     def serve(self, baton: Baton) -> None:
         """Answer the conductor until it says that there are no more turns."""
-        baton.send(Ready(self.check(), self._facts))
+        baton.send(Ready(self.check(), self._stack.facts, self._payload(), self._messages()))
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -71,14 +71,42 @@ class Player:
 
     def check(self) -> str:
         """Call with the probes and as every user; gives what differs from the handler's own answer."""
-        timeout = self._setup.timeout
-        for request in probes(self._method, self._setup.sample):
-            if text := _difference(self._calls[0](request, timeout), self._method.handler(request)):
+        setup, method, timeout = self._setup, self._method, self._setup.timeout
+        for request in [] if setup.part else samples.probes(method, setup.sample, setup.messages):
+            wanted = samples.answers(method, request)
+            if text := _first_difference(self._asked(request), wanted):
                 return text
         for seat, wanted in zip(self._turnstile.seats, self._expected, strict=True):
             if text := _difference(seat.call(seat.request, timeout), wanted):
                 return text
         return ""
+
+    def _asked(self, request: Any) -> list[Any]:
+        call, timeout = self._turnstile.seats[0].call, self._setup.timeout
+        if not isinstance(request, Batch):
+            return [call(request, timeout)]
+        request.kept = []
+        call(request, timeout)
+        return request.kept
+
+    def _payload(self) -> tuple[int, int] | None:
+        """Give how long a request and a reply are as bytes."""
+        setup, method = self._setup, self._method
+        try:
+            requests, replies = self._stack.codec(method.request), self._stack.codec(method.reply)
+        except SchemaError:
+            return None
+        request = samples.request(method, setup.sample, 0, setup.messages)
+        first = request.requests[0] if isinstance(request, Batch) else request
+        answers = samples.answers(method, request)
+        return len(requests.encode(first)), len(replies.encode(answers[0])) if answers else 0
+
+    def _messages(self) -> int:
+        if self._setup.part:
+            return self._setup.messages
+        request = self._turnstile.seats[0].request
+        answers = len(samples.answers(self._method, request))
+        return max(1, answers, len(request.requests) if isinstance(request, Batch) else 1)
 
     def play(self, turn: Turn) -> Played:
         """Play one turn and record it; the CPU given for it does not contain the recording."""
@@ -124,20 +152,40 @@ def _player(setup: Setup) -> Iterator[Player]:
             worked = work.add(offered, setup.arm.work)
             address = stay.enter_context(stack.serve(worked, address, Options())).address
         connect = functools.partial(stack.connect, address, Options())
-        opened = channels.opened(
-            setup.arm.channel, setup.users, connect, method, multiplexes=stack.multiplexes
-        )
-        calls = stay.enter_context(opened)
-        requests = [sample(method, setup.sample, user) for user in range(setup.users)]
+        requests = [
+            samples.request(method, setup.sample, user, setup.messages) for user in range(setup.users)
+        ]
+        if setup.part:
+            codec = stack.codec(method.request)
+            pairs = [part(codec, setup.part, request, setup.messages) for request in requests]
+            calls, expected = [call for call, _ in pairs], [wanted for _, wanted in pairs]
+        else:
+            opened = channels.opened(
+                setup.arm.channel, setup.users, connect, method, multiplexes=stack.multiplexes
+            )
+            calls = stay.enter_context(opened)
+            expected = [_last(samples.answers(method, request)) for request in requests]
         drive = drivers.DRIVERS[setup.arm.driver]
         turnstile = stay.enter_context(drive(calls, requests, setup.timeout))
-        yield Player(setup, stack, method, calls, turnstile)
+        yield Player(setup, stack, method, turnstile, expected)
+
+
+def _last(answers: list[Any]) -> Any:
+    return answers[-1] if answers else None
 
 
 def _patch_grpc() -> None:
     from grpc.experimental.gevent import init_gevent  # noqa: PLC0415 -- not every arm has gRPC
 
     init_gevent()
+
+
+def _first_difference(found: list[Any], wanted: list[Any]) -> str:
+    """Name what differs first in two lists of replies; empty if they are equal."""
+    for ours, theirs in zip(found, wanted, strict=False):
+        if text := _difference(ours, theirs):
+            return text
+    return "" if len(found) == len(wanted) else f"{len(found)} replies came instead of {len(wanted)}"
 
 
 def _difference(found: Any, wanted: Any) -> str:

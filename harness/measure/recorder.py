@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import histogram
+from scenarios.batch import Batch
 from scenarios.turns import Seat
 
 Times = NDArray[np.int64]
@@ -26,13 +27,18 @@ class Figures(NamedTuple):
     errors: dict[str, tuple[int, str]]
 
 
+RESPONSE, FIRST, GAP = "response", "first", "gap"
+"""What histograms are of: whole calls, and in calls with streams the times until the first reply has come
+and from one reply to the next."""
+
+
 class Recorder:
-    """Keeps histograms of response times, by length of turn and block of turns."""
+    """Keeps histograms of times, by figure, length of turn and block of turns."""
 
     def __init__(self) -> None:
         """Start without any."""
         self.out_of_range = 0
-        self._counts: dict[tuple[bool, int], Times] = {}
+        self._counts: dict[tuple[str, bool, int], Times] = {}
 
     def take(self, seats: Sequence[Seat], opens: int, closes: int, *, long: bool, block: int) -> Figures:
         """Bin the turn whose window is [`opens`, `closes`) of the seats' clock.
@@ -51,8 +57,11 @@ class Recorder:
         chosen = good & inside
         times = ended[chosen] - sent[chosen]
         if block >= 0 and len(times):
-            counts = self._counts.setdefault((long, block), histogram.empty())
-            self.out_of_range += histogram.record(counts, times)
+            self._record((RESPONSE, long, block), times)
+            if isinstance(seats[0].request, Batch):
+                first, gaps = _arrived(seats, sent, chosen)
+                self._record((FIRST, long, block), first)
+                self._record((GAP, long, block), gaps)
         return Figures(
             calls=len(sent),
             failed=len(sent) - int(np.count_nonzero(good)),
@@ -63,13 +72,35 @@ class Recorder:
             errors=_errors(seats),
         )
 
+    def _record(self, key: tuple[str, bool, int], times: Times) -> None:
+        if len(times):
+            self.out_of_range += histogram.record(self._counts.setdefault(key, histogram.empty()), times)
+
     def histograms(self) -> list[tuple[bool, str, list[str]]]:
         """Give (long, figure, blocks in order) of all that was recorded."""
         return [
-            (long, "response", [histogram.Histogram(self._counts[key]).encode() for key in keys])
+            (long, figure, [histogram.Histogram(self._counts[key]).encode() for key in keys])
+            for figure in (RESPONSE, FIRST, GAP)
             for long in (False, True)
-            if (keys := sorted(key for key in self._counts if key[0] == long))
+            if (keys := sorted(key for key in self._counts if key[:2] == (figure, long)))
         ]
+
+
+def _arrived(seats: Sequence[Seat], sent: Times, chosen: NDArray[np.bool_]) -> tuple[Times, Times]:
+    """Give, of the `chosen` calls, the times until their first reply, and those between replies."""
+    calls, arrivals, before = [], [], 0
+    for seat in seats:
+        if len(seat.stamps) > 1:
+            stamps, came = (np.frombuffer(part, np.int64) for part in (seat.stamps, seat.request.arrivals))
+            # A user makes one call at a time, so a reply belongs to the call in whose time it came.
+            calls.append(before + np.searchsorted(stamps, came) - 1)
+            arrivals.append(came)
+            before += len(stamps) - 1
+    call, arrival = np.concatenate(calls), np.concatenate(arrivals)
+    mine = chosen[call]
+    call, arrival = call[mine], arrival[mine]
+    answered, at = np.unique(call, return_index=True)
+    return arrival[at] - sent[answered], np.diff(arrival)[call[1:] == call[:-1]]
 
 
 def _joined(seats: Sequence[Seat]) -> tuple[Times, Times, NDArray[np.bool_]]:

@@ -23,6 +23,8 @@ class Setup(msgspec.Struct, frozen=True, tag=True):
     method: str
     sample: str
     users: int
+    messages: int
+    part: str
     timeout: float
     address: Address
 
@@ -34,6 +36,10 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
     """Where a reply was not the right one; empty if none was."""
     facts: Facts
     """Of the stack as this process has it, whose libraries may not be the conductor's."""
+    payload: tuple[int, int] | None
+    """Bytes of a request and of a reply, encoded; None for a stack without bytes."""
+    messages: int
+    """Messages of a call: of its requests or of its replies, whichever are more."""
 
 
 class Turn(msgspec.Struct, frozen=True, tag=True):

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import msgspec
 
-from harness.decide.comparison import Comparison
+from harness.decide.compare import Answer
 
 FORMAT = 1
 """Rises when a key changes its meaning or goes away; new keys may come without that."""
 
 
-def render(comparisons: Iterable[Comparison]) -> str:
-    """Write ``{"format": 1, "comparisons": [...]}``; times in ns, what is not to be known is null."""
-    return write({"format": FORMAT, "comparisons": list(comparisons)})
+def render(answer: Answer) -> str:
+    """Write ``{"format": 1, "comparisons": […], "crossovers": […]}``; times in ns, null for the unknown."""
+    return write({"format": FORMAT, **msgspec.structs.asdict(answer)})
 
 
 def write(value: object) -> str:

@@ -6,14 +6,18 @@ from harness.show import units, words
 from harness.show.sheet import Sheet
 
 _FORMS = (
-    ("p50", "p50 {cell} {unit}"),
+    ("p50", "{title} {cell} {unit}"),
     ("p99", "p99 {cell} {unit}"),
-    ("rate", "{cell} calls/s"),
+    ("first", "first reply {cell} {unit}"),
+    ("gap", "gap {cell} {unit}"),
+    ("rate", "{cell} {title}"),
     ("bound", "bound by {cell}"),
-    ("cpu", "CPU/call {cell} {unit}"),
+    ("cpu", "{title} {cell} {unit}"),
     ("client", "client {cell} {unit}"),
     ("server", "server {cell} {unit}"),
     ("floor", "{cell} {title}"),
+    ("size", "{cell} bytes"),
+    ("bytes", "{cell} bytes"),
 )
 
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
-from harness.decide.comparison import Comparison
+from harness.decide.compare import Answer
+from harness.show import words
 from harness.show.sheet import Sheet, fill
 
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>|#~]")
 _COLUMNS = (
     "p50",
+    "size",
     "p99",
+    "first",
+    "gap",
     "rate",
     "bound",
     "cpu",
     "client",
     "server",
     "floor",
+    "bytes",
     "difference",
     "ratio",
     "range",
@@ -26,9 +30,13 @@ _COLUMNS = (
 )
 
 
-def render(comparisons: Iterable[Comparison]) -> str:
-    """Write a section with heading, table, findings and notes for each of `comparisons`."""
-    return "\n".join(_section(fill(comparison)) for comparison in comparisons)
+def render(answer: Answer) -> str:
+    """Write a section with heading, table, findings and notes for each comparison, then the crossovers."""
+    sections = [_section(fill(comparison)) for comparison in answer.comparisons]
+    if answer.crossovers:
+        lines = [f"- {escape(words.crossover(each))}" for each in answer.crossovers]
+        sections.append("\n".join(["## Crossovers", "", *lines, ""]))
+    return "\n".join(sections)
 
 
 def escape(text: str) -> str:

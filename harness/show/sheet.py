@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from harness.decide.comparison import ArmFigures, Comparison, Estimate, Ratio
 from harness.show import units, words
 
@@ -37,8 +39,9 @@ class Remark:
 class Sheet:
     """What every way of showing a comparison shows; `columns` holds only those that have a figure.
 
-    Columns by key: p50, p99, rate, bound, cpu, client, server, split, floor, difference, ratio, range,
-    and cpu-ratio and cpu-range.
+    Columns by key: p50, p99, first, gap, rate, bound, cpu, client, server, split, floor, bytes (of request
+    and reply), size (of the one message that a part is about), difference, ratio, range, and cpu-ratio and
+    cpu-range.
     """
 
     title: str
@@ -56,9 +59,12 @@ class Sheet:
 
 def fill(comparison: Comparison) -> Sheet:
     """Write all figures of `comparison`; the floor comes last."""
-    arms = tuple(sorted(comparison.arms, key=lambda arm: arm.floor))
+    arms = tuple(map(per_message, sorted(comparison.arms, key=lambda arm: arm.floor)))
+    if comparison.messages > 1:  # a p99 of calls says nothing about messages
+        arms = tuple(replace(arm, p99=None) for arm in arms)
     ruler = _Ruler.of(arms)
-    made = {**_absolutes(comparison, arms, ruler), **_ratios(comparison, arms, ruler)}
+    unit = words.unit(comparison)
+    made = {**_absolutes(comparison, arms, ruler, unit), **_ratios(comparison, arms, ruler, unit)}
     columns = {key: _filled(column, comparison, arms) for key, column in made.items()}
     return Sheet(
         title=words.title(comparison),
@@ -69,7 +75,7 @@ def fill(comparison: Comparison) -> Sheet:
         verdicts=tuple(_verdict(arm.ratios.get("time")) for arm in arms),
         remarks=tuple(
             Remark(found.validity, words.MARKS.get(found.validity, "·"), *words.finding(found))
-            for found in comparison.findings
+            for found in (*comparison.findings, *words.absent(comparison))
         ),
         notes=tuple(words.notes(comparison)),
         sentence=" ".join(words.clean(comparison.sentence).split()),
@@ -77,8 +83,33 @@ def fill(comparison: Comparison) -> Sheet:
     )
 
 
+def per_message(arm: ArmFigures) -> ArmFigures:
+    """Give the figures of `arm` with its costs and rate by message instead of by call."""
+    count = arm.messages
+    if count == 1:
+        return arm
+    return replace(
+        arm,
+        p50=_over(arm.p50, count),
+        calls_per_second=None if arm.calls_per_second is None else arm.calls_per_second * count,
+        client_cpu=None if arm.client_cpu is None else arm.client_cpu / count,
+        server_cpu=None if arm.server_cpu is None else arm.server_cpu / count,
+        ratios={
+            metric: replace(ratio, difference=ratio.difference / count)
+            for metric, ratio in arm.ratios.items()
+        },
+    )
+
+
+def _over(estimate: Estimate | None, count: int) -> Estimate | None:
+    if estimate is None:
+        return None
+    low, high = (None if bound is None else bound / count for bound in (estimate.low, estimate.high))
+    return Estimate(estimate.value / count, low, high, estimate.basis)
+
+
 def _times(arm: ArmFigures) -> tuple[float | None, ...]:
-    return _value(arm.p50), _value(arm.p99), _cpu(arm)
+    return _value(arm.p50), _value(arm.p99), _value(arm.first), _cpu(arm)
 
 
 def _value(estimate: Estimate | None) -> float | None:
@@ -135,7 +166,9 @@ class _Ruler:
         return units.number(self.scale.of(time), self.digits, signed=signed)
 
 
-def _absolutes(comparison: Comparison, arms: Sequence[ArmFigures], ruler: _Ruler) -> dict[str, Column]:
+def _absolutes(
+    comparison: Comparison, arms: Sequence[ArmFigures], ruler: _Ruler, per: str
+) -> dict[str, Column]:
     def marked(figure: str, texts: Iterable[str]) -> tuple[str, ...]:
         return _marked(texts, [words.mark(comparison, arm, figure) for arm in arms])
 
@@ -143,16 +176,33 @@ def _absolutes(comparison: Comparison, arms: Sequence[ArmFigures], ruler: _Ruler
     client = tuple(ruler.write(arm.client_cpu) for arm in arms)
     server = tuple(ruler.write(arm.server_cpu) for arm in arms)
     return {
-        "p50": Column("p50", unit, marked("p50", [ruler.write(_value(arm.p50)) for arm in arms])),
+        "p50": Column(
+            "p50" if per == "call" else f"p50/{per}",
+            unit,
+            marked("p50", [ruler.write(_value(arm.p50)) for arm in arms]),
+        ),
+        "first": Column("first", unit, tuple(ruler.write(_value(arm.first)) for arm in arms)),
+        "gap": Column("gap", unit, tuple(ruler.write(_value(arm.gap)) for arm in arms)),
         "p99": Column("p99", unit, marked("p99", [ruler.write(_value(arm.p99)) for arm in arms])),
-        "rate": Column("calls/s", "", marked("time", _plain([arm.calls_per_second for arm in arms], 2))),
+        "rate": Column(f"{per}s/s", "", marked("time", _plain([arm.calls_per_second for arm in arms], 2))),
         "bound": Column("bound by", "", tuple(arm.bound_by for arm in arms)),
-        "cpu": Column("CPU/call", unit, marked("cpu", [ruler.write(_cpu(arm)) for arm in arms])),
+        "cpu": Column(f"CPU/{per}", unit, marked("cpu", [ruler.write(_cpu(arm)) for arm in arms])),
         "client": Column("client", unit, client),
         "server": Column("server", unit, server),
         "split": Column("client+srv", "", tuple(map(_split, client, server))),
         "floor": Column("× floor", "", marked("p50", _plain([arm.times_floor for arm in arms], 3))),
+        "size" if comparison.part else "bytes": Column(
+            "bytes", "", tuple(_bytes(comparison, arm) for arm in arms)
+        ),
     }
+
+
+def _bytes(comparison: Comparison, arm: ArmFigures) -> str:
+    """Write how long a request and a reply are; of a part, the request alone."""
+    if arm.payload is None:
+        return units.NOTHING
+    request, reply = arm.payload
+    return f"{request:,}" if comparison.part else f"{request:,}+{reply:,}"
 
 
 def _plain(values: Sequence[float | None], digits: int) -> list[str]:
@@ -164,12 +214,12 @@ def _split(client: str, server: str) -> str:
     return "" if client == server == units.NOTHING else f"{client}+{server}"
 
 
-def _ratios(comparison: Comparison, arms: Sequence[ArmFigures], ruler: _Ruler) -> dict[str, Column]:
+def _ratios(comparison: Comparison, arms: Sequence[ArmFigures], ruler: _Ruler, per: str) -> dict[str, Column]:
     bases = {ratio.estimate.basis for arm in arms for ratio in arm.ratios.values()}
     basis = next((kind for kind in ("interval", "spread") if kind in bases), "none")
     bounds = words.bounds(basis, comparison.forks)
     columns = {}
-    for metric, key, title in (("time", "", "time/call"), ("cpu", "cpu-", "CPU/call")):
+    for metric, key, title in (("time", "", f"time/{per}"), ("cpu", "cpu-", f"CPU/{per}")):
         pairs = [_ratio(comparison, arm, metric) for arm in arms]
         marks = [_ratio_marks(comparison, arm, metric, bases) for arm in arms]
         if any(metric in arm.ratios for arm in arms):
@@ -214,7 +264,7 @@ def _marked(texts: Iterable[str], marks: Sequence[str]) -> tuple[str, ...]:
 def _filled(column: Column, comparison: Comparison, arms: Sequence[ArmFigures]) -> Column:
     """Let the row of an arm that failed before it had figures say so, and nothing else."""
     lost = [arm.p50 is None and words.failed(comparison, arm) for arm in arms]
-    word = "failed" if column.title == "p50" else ""
+    word = "failed" if column.title.startswith("p50") else ""
     cells = (word if gone else cell for gone, cell in zip(lost, column.cells, strict=True))
     return Column(column.title, column.unit, tuple(cells))
 

@@ -16,15 +16,18 @@ _GAP = 2
 _NAME = 13
 """Cells that an arm's name gets at the least, if it has them; longer names fold."""
 
-_WIDE = ("p50", "p99", "rate", "bound", "cpu", "client", "server", "floor", "difference", "ratio range")
-_FOLDED = ("p50/floor", "p99", "rate/bound", "cpu/split")
+_TIMES = ("p50", "size", "first", "gap", "p99", "rate", "bound", "cpu", "client", "server", "floor")
+_WIDE = (*_TIMES, "difference", "ratio range")
+_FOLDED = ("p50/floor", "size", "p99", "first/gap", "rate/bound", "cpu/split")
 _LAYOUTS = (
+    (*_TIMES, "bytes", "difference", "ratio range", "cpu-ratio cpu-range"),
     (*_WIDE, "cpu-ratio cpu-range"),
     _WIDE,
+    (*_FOLDED, "bytes", "difference", "ratio/range", "cpu-ratio/cpu-range"),
     (*_FOLDED, "difference", "ratio/range", "cpu-ratio/cpu-range"),
     (*_FOLDED, "difference", "ratio/range"),
     (*_FOLDED, "ratio/range/difference"),
-    ("p50/p99/floor", "rate/bound", "cpu", "ratio/range/difference"),
+    ("p50/p99/floor", "size", "first/gap", "rate/bound", "cpu", "ratio/range/difference"),
 )
 """From roomy to narrow: a slash puts cells below each other, a blank side by side."""
 

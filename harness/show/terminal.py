@@ -11,15 +11,16 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-from harness.decide.comparison import Comparison
+from harness.decide.compare import Answer
 from harness.show import lines, table, words
 from harness.show.sheet import Sheet, fill, in_ascii
 
 _LEAST = 20
+_UNBROKEN = 10_000
 
 
-def show(comparisons: Iterable[Comparison], stream: TextIO | None = None, width: int | None = None) -> None:
-    """Write each of `comparisons` to `stream` (standard output), with an empty line between two.
+def show(answer: Answer, stream: TextIO | None = None, width: int | None = None) -> None:
+    """Write each comparison and the crossovers to `stream` (standard output), with an empty line between two.
 
     A terminal gets tables, as wide as it is unless `width` is given; anything else gets plain lines,
     or tables without colour where `width` is given. Colours follow ``NO_COLOR``.
@@ -27,7 +28,9 @@ def show(comparisons: Iterable[Comparison], stream: TextIO | None = None, width:
     """
     console = Console(file=stream or sys.stdout, width=width, highlight=False, markup=False, emoji=False)
     unicode = words.unicode(console.encoding)
-    sheets = [fill(comparison) if unicode else in_ascii(fill(comparison)) for comparison in comparisons]
+    sheets = [
+        fill(comparison) if unicode else in_ascii(fill(comparison)) for comparison in answer.comparisons
+    ]
     for number, sheet in enumerate(_brief(sheets)):
         if number:
             console.file.write("\n")
@@ -35,6 +38,14 @@ def show(comparisons: Iterable[Comparison], stream: TextIO | None = None, width:
             console.print(_laid_out(sheet, console.width, rule="─" if unicode else "-"), soft_wrap=True)
         else:
             console.file.write(lines.render(sheet))
+    if answer.crossovers:
+        wide = console.width if console.is_terminal or width is not None else _UNBROKEN
+        found = [
+            textwrap.fill(words.crossover(each), wide, initial_indent="  ", subsequent_indent="    ")
+            for each in answer.crossovers
+        ]
+        text = "\n".join(["", "Crossovers", *found, ""])
+        console.file.write(text if unicode else words.to_ascii(text))
 
 
 def _brief(sheets: Iterable[Sheet]) -> Iterable[Sheet]:

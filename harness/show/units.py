@@ -51,6 +51,14 @@ def decimals(values: Iterable[float | None], digits: int = 3) -> int:
     return max(0, min(wanted, 1 if min(sizes) >= 1 else 3))
 
 
+def size(count: int) -> str:
+    """Write a number of bytes with the largest unit that it fills: ``23 KiB``."""
+    for unit, name in ((2**20, "MiB"), (2**10, "KiB")):
+        if count >= unit:
+            return f"{count / unit:.3g} {name}"
+    return f"{count} B"
+
+
 def number(value: float | None, digits: int, *, signed: bool = False) -> str:
     """Write one number, with commas between thousands and a true minus; what rounds to 0 has no sign."""
     if value is None or math.isnan(value):

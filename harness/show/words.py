@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 from harness.decide.comparison import ArmFigures, Comparison, Finding
+from harness.decide.crossover import Crossover
 from harness.show import units
 
 INTERVAL_FORKS = 4
@@ -74,10 +75,27 @@ def title(comparison: Comparison) -> str:
     """Say what was compared: scenario, method, users, sample and forks."""
     done, asked = comparison.forks, comparison.forks_asked
     forks = count(done, "fork") if done == asked else f"{done} of {count(asked, 'fork')}"
+    what = f"{comparison.part} the request of {comparison.method}" if comparison.part else comparison.method
+    streams = comparison.messages > 1 and not comparison.part
+    many = f"streams of {count(comparison.messages, 'message')}, " if streams else ""
+    trials = f" in each of {comparison.trials} trials" if comparison.trials > 1 else ""
     return clean(
-        f"{comparison.scenario}: {comparison.method}, {count(comparison.users, 'user')}, "
-        f"sample {comparison.sample}; {forks}, turns of {units.duration(comparison.turn)}"
+        f"{comparison.scenario}: {what}, {many}{count(comparison.users, 'user')}, "
+        f"sample {comparison.sample}; {forks}{trials}, turns of {units.duration(comparison.turn)}"
     )
+
+
+def unit(comparison: Comparison) -> str:
+    """Say what costs are of: a ``call``, or a ``msg`` where a call has many."""
+    return "call" if comparison.messages == 1 else "msg"
+
+
+def absent(comparison: Comparison) -> list[Finding]:
+    """Say of each arm that has no part in the trial why that is so, as notes."""
+    return [
+        Finding("not-applicable", one.name, (), "note", f"{one.name}: not applicable: {one.reason}")
+        for one in comparison.left_out
+    ]
 
 
 def bounds(basis: str, forks: int) -> str:
@@ -126,6 +144,7 @@ def finding(found: Finding) -> tuple[str, tuple[str, ...]]:
 def notes(comparison: Comparison) -> list[str]:
     """Give the footnotes that this comparison needs."""
     ratios = [arm.ratios["time"] for arm in comparison.arms if "time" in arm.ratios]
+    baseline = clean(comparison.baseline)
     bases = {ratio.estimate.basis for ratio in ratios}
     marks = {
         mark(comparison, arm, figure) for arm in comparison.arms for figure in ("p50", "p99", "time", "cpu")
@@ -133,7 +152,7 @@ def notes(comparison: Comparison) -> list[str]:
     rules = (
         (
             bool(ratios),
-            f"Ratios are of time per call, as multiples of {clean(comparison.baseline)}. {_PAIRED}",
+            f"Ratios are of time per {_per(comparison)}, as multiples of {baseline}. {_PAIRED}",
         ),
         (
             any(not ratio.resolved and ratio.estimate.basis == "interval" for ratio in ratios),
@@ -153,12 +172,32 @@ def notes(comparison: Comparison) -> list[str]:
             _CLIENT_BOUND,
         ),
         (
-            any(arm.p50 and arm.p99 is None for arm in comparison.arms),
+            comparison.messages == 1 and any(arm.p50 and arm.p99 is None for arm in comparison.arms),
             "p99 is left out where fewer than 10 calls of 10 turns exceed it.",
+        ),
+        (
+            any(arm.first for arm in comparison.arms),
+            "first: median time to the first reply; gap: median time from one reply to the next.",
+        ),
+        (
+            comparison.trials > 1,
+            f"Of {comparison.trials} trials; {baseline} and the floor took part in each; shown of the first.",
         ),
         ("✗" in marks or "?" in marks, "? doubtful, ✗ invalid: the findings say why."),
     )
     return [text for holds, text in rules if holds]
+
+
+def crossover(found: Crossover) -> str:
+    """Say who overtakes whom, and where."""
+    return clean(
+        f"{found.large} overtakes {found.small} between {found.low} and {found.high}, at about "
+        f"{units.size(found.size)} ({found.method}, {count(found.users, 'user')})"
+    )
+
+
+def _per(comparison: Comparison) -> str:
+    return "call" if comparison.messages == 1 else "message"
 
 
 def place(comparison: Comparison) -> str:

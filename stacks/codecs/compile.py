@@ -7,11 +7,22 @@ import enum
 import keyword
 import linecache
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from stacks.codecs.fault import wrong
 from stacks.errors import ProtocolError
 from stacks.schema import Enumeration, Message
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Compiled(Generic[T]):
+    """A codec: carries one message type."""
+
+    encode: Callable[[T], bytes]
+    decode: Callable[[bytes | memoryview], T]
 
 
 class Source:

@@ -47,7 +47,7 @@ def test_nothing_is_left_of_closed_clients(stack, serve, offered, descriptors, u
     threads, before = set(threading.enumerate()), descriptors()
     for _ in range(50):
         one_call(stack, served.address, offered)
-    assert set(threading.enumerate()) <= threads
+    until(lambda: set(threading.enumerate()) <= threads, "no thread is left, of the server's either")
     until(lambda: descriptors() <= before, "the server has closed its ends, too")
 
 

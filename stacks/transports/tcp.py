@@ -1,15 +1,14 @@
-"""MessagePack-RPC over plain TCP, served by asyncio.
+"""The messages of MessagePack-RPC over plain TCP, in a format that has trees, served by asyncio.
 
 A message is ``[0, msgid, method, [request]]``, ``[1, msgid, error, result]`` or, without an answer,
-``[2, method, [request]]``, one after the other without a length in front; an error is ``[code, text]``.
-https://github.com/msgpack-rpc/msgpack-rpc/blob/master/spec.md
+``[2, method, [request]]``; an error is ``[code, text]``. With MessagePack this is MessagePack-RPC; with
+JSON every message is a line. https://github.com/msgpack-rpc/msgpack-rpc/blob/master/spec.md
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
-import struct
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
@@ -17,17 +16,15 @@ from importlib import metadata
 from typing import Any, TypeVar, cast
 
 from stacks.base import MAX_MESSAGE, Address, Codec, Facts, Kind, Options, Served, Service
-from stacks.codecs.msgpack import FORMAT, packer
 from stacks.errors import ProtocolError, Refused
-from stacks.transports import dispatch, listener, loop
-from stacks.transports.inbox import Inbox
+from stacks.transports import dispatch, framing, listener, loop
+from stacks.transports.connections import Connections
+from stacks.transports.framing import Framing, TreeFormat
 from stacks.transports.tcp_client import TcpClient
 
 T = TypeVar("T")
 
-_REPLY = struct.Struct(">BBBI")
-"""Head of a reply: array of four, kind 1, the number as uint 32."""
-_NIL = b"\xc0"
+_join = b"".join
 _LAST_NUMBER = 0xFFFFFFFF
 _WAITING = 1024
 """Replies of one connection that may wait for their simulated work."""
@@ -36,11 +33,16 @@ _Answers = dict[str, Callable[[Any], bytes]]
 
 
 class TcpStack:
-    """MessagePack-RPC over TCP."""
+    """TCP with nothing but the messages of one format on it."""
 
-    name = "tcp-msgpack"
     multiplexes = True
     wire = True
+
+    def __init__(self, encoding: TreeFormat) -> None:
+        """Take the format of the messages; raises `StackError` for one that has no framing."""
+        self._format = encoding
+        self._framing = framing.find(encoding)
+        self.name = f"tcp-{encoding.name}"
 
     @property
     def kinds(self) -> frozenset[Kind]:
@@ -59,27 +61,28 @@ class TcpStack:
             deadline="kept by the client; the server does not learn of it",
             max_message=MAX_MESSAGE,
             abilities=("deadlines", "multiplexing"),
-            versions={"uvloop": metadata.version("uvloop"), **FORMAT.versions},
+            versions={"uvloop": metadata.version("uvloop"), **self._format.versions},
         )
 
     def codec(self, message: type[T]) -> Codec[T]:
-        """MessagePack."""
-        return FORMAT.codec(message)
+        """Compile the format's codec."""
+        return self._format.codec(message)
 
     def serve(self, service: Service, address: Address, options: Options) -> AbstractContextManager[Served]:
         """Serve until the context ends; connections are then cut."""
         limit = options.max_message
         answers = {
-            method.name: _answer(method, limit) for method in dispatch.carried(service, dispatch.UNARY)
+            method.name: _answer(method, self._format, limit)
+            for method in dispatch.carried(service, dispatch.UNARY)
         }
 
         @asynccontextmanager
         async def opened() -> AsyncIterator[Address]:
             listening = listener.listen(address)
             found = listener.bound(listening, address)
-            connections = _Connections()
+            connections = Connections()
             server = await asyncio.get_running_loop().create_server(
-                lambda: _Connection(answers, service.delay, limit, connections),
+                lambda: _Connection(answers, self._framing, service.delay, limit, connections),
                 sock=listening,
                 backlog=listener.BACKLOG,
             )
@@ -94,41 +97,18 @@ class TcpStack:
 
     def connect(self, address: Address, options: Options) -> TcpClient:
         """Open a connection; raises `Unavailable`."""
-        return TcpClient(address, options)
+        return TcpClient(address, self._format, self._framing, options)
 
 
-def _answer(method: Any, limit: int) -> Callable[[Any], bytes]:
-    from_tree = FORMAT.codec(method.request).from_tree
+def _answer(method: Any, encoding: TreeFormat, limit: int) -> Callable[[Any], bytes]:
+    from_tree = encoding.codec(method.request).from_tree
 
     def decode(params: Any) -> Any:
         if type(params) is not list or len(params) != 1:
             raise ProtocolError(f"{method.name} takes an array of one message")
         return from_tree(params[0])
 
-    return dispatch.answerer(decode, method.handler, FORMAT.codec(method.reply).encode, limit)
-
-
-class _Connections:
-    """The connections of a server, none of which outlives it."""
-
-    def __init__(self) -> None:
-        self._open: set[_Connection] = set()
-        self._ended = False
-
-    def add(self, connection: _Connection) -> None:
-        # The loop may have accepted a connection before the end and tell of it only now.
-        if self._ended:
-            connection.cut()
-        else:
-            self._open.add(connection)
-
-    def discard(self, connection: _Connection) -> None:
-        self._open.discard(connection)
-
-    def end(self) -> None:
-        self._ended = True
-        for connection in tuple(self._open):
-            connection.cut()
+    return dispatch.answerer(decode, method.handler, encoding.codec(method.reply).encode, limit)
 
 
 class _Connection(asyncio.Protocol):
@@ -138,12 +118,15 @@ class _Connection(asyncio.Protocol):
     their simulated work; so a client cannot make the server hold more than a chunk and its answers.
     """
 
-    def __init__(self, answers: _Answers, delay: float, limit: int, others: _Connections) -> None:
+    def __init__(
+        self, answers: _Answers, framed: Framing, delay: float, limit: int, others: Connections
+    ) -> None:
         self._answers = answers
+        self._head, self._fine, self._tail = framed.reply, framed.fine, framed.answered
+        self._failed = framed.failed
         self._delay = delay
         self._others = others
-        self._inbox = Inbox(limit)
-        self._pack = packer().pack
+        self._inbox = framed.inbox(limit)
         self._messages: deque[Any] = deque()
         self._waiting = 0
         self._waiting_bytes = 0
@@ -216,10 +199,9 @@ class _Connection(asyncio.Protocol):
             answer = self._answers.get(name) if type(name) is str else None
             if answer is None:
                 dispatch.reject(name)
-            return _REPLY.pack(0x94, 1, 0xCE, number) + _NIL + answer(params)
+            return _join((self._head(number), self._fine, answer(params), self._tail))
         except Exception as error:  # noqa: BLE001 -- every failure of a handler is told to its caller
-            told: bytes = self._pack(dispatch.fault(error))
-            return _REPLY.pack(0x94, 1, 0xCE, number) + told + _NIL
+            return self._head(number) + self._failed(dispatch.fault(error))
 
     def _send(self, reply: bytes) -> None:
         if not self._delay:

@@ -1,4 +1,4 @@
-"""The client of MessagePack-RPC: any number of calls in flight on one blocking socket, without a thread.
+"""The client over TCP: any number of calls in flight on one blocking socket, without a thread.
 
 A caller who waits reads the socket on behalf of all; when its own reply has come it lets another go on
 reading. So a lone caller reads its reply itself, and nobody has to be woken.
@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import socket
-import struct
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -21,13 +20,10 @@ from time import monotonic
 from typing import Any
 
 from stacks.base import Address, Method, Options, Q, R, Replies
-from stacks.codecs.msgpack import FORMAT, packer
 from stacks.errors import CallError, ConnectionLost, ProtocolError, Refused, Timeout, Unavailable
 from stacks.transports import dispatch
-from stacks.transports.inbox import Inbox
+from stacks.transports.framing import Framing, TreeFormat
 
-_HEAD = struct.Struct(">BBBI").pack
-"""Head of a request: array of four, kind 0, the number as uint 32."""
 _LAST_NUMBER = 0xFFFFFFFF
 _AT_ONCE = 64 * 1024
 _SLACK = 0.001
@@ -41,9 +37,11 @@ _CLOSER = -1
 class TcpClient:
     """One connection; thread-safe, and once it has ended it stays so."""
 
-    def __init__(self, address: Address, options: Options) -> None:
+    def __init__(self, address: Address, encoding: TreeFormat, framed: Framing, options: Options) -> None:
         """Connect; raises `Unavailable` when nobody answers within the connect timeout."""
         self._address = address
+        self._format = encoding
+        self._framing = framed
         self._limit = options.max_message
         try:
             self._reading = socket.create_connection(
@@ -56,7 +54,7 @@ class TcpClient:
         self._writing = self._reading.dup()
         self._writing.settimeout(0)
         self._timeout = options.connect_timeout
-        self._inbox = Inbox(options.max_message)
+        self._inbox = framed.inbox(options.max_message)
         self._numbers = itertools.count(1)
         self._calls: dict[int, list[Any]] = {}
         self._forgotten: OrderedDict[int, None] = OrderedDict()
@@ -70,9 +68,10 @@ class TcpClient:
     def unary(self, method: Method[Q, R]) -> Callable[[Q, float], R]:
         """Bind `method`."""
         dispatch.check(method, dispatch.UNARY)
-        encode = FORMAT.codec(method.request).encode
-        decode = FORMAT.codec(method.reply).from_tree
-        middle = packer().pack(method.name) + b"\x91"
+        encode = self._format.codec(method.request).encode
+        decode = self._format.codec(method.reply).from_tree
+        framed = self._framing
+        head, middle, tail, join = framed.request, framed.named(method.name), framed.asked, b"".join
         numbers, calls, forgotten, limit = self._numbers, self._calls, self._forgotten, self._limit
 
         def call(request: Q, timeout: float) -> R:
@@ -85,7 +84,7 @@ class TcpClient:
                 number = next(numbers) & _LAST_NUMBER
             slot = calls[number] = []
             try:
-                self._send(_HEAD(0x94, 0, 0xCE, number) + middle + body, deadline, timeout)
+                self._send(join((head(number), middle, body, tail)), deadline, timeout)
                 self._wait(number, slot, deadline, timeout)
             except Timeout:
                 if self._forget(number, slot):
@@ -101,7 +100,7 @@ class TcpClient:
         return call
 
     def stream(self, method: Method[Q, R]) -> Callable[[Iterable[Q], float], Replies[R]]:
-        """Raise `SchemaError`: MessagePack-RPC has no streams."""
+        """Raise `SchemaError`: the protocol has no streams."""
         dispatch.refuse(method)
 
     def close(self) -> None:

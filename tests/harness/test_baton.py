@@ -13,7 +13,7 @@ from scenarios.arm import Arm
 from stacks import find
 from stacks.base import Address
 
-READY = Ready("no", find("memory").facts)
+READY = Ready("no", find("memory").facts, (90, 77), 1)
 
 PATIENCE = 20.0
 integers = st.integers(-(2**63), 2**63 - 1)

@@ -8,20 +8,30 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import msgspec
+import numpy as np
 import psutil
 import pytest
 
-from harness import machine
+import stacks
+from harness import histogram, machine
 from harness.decide.compare import decide
-from harness.measure import conduct
+from harness.measure import conduct, cpu
+from harness.measure.books import Books
+from harness.measure.fork import Fork
+from harness.measure.tally import Tally
+from harness.measure.wire import Played
 from harness.plan import FLOOR
 from harness.results import Result, Trial
+from scenarios import samples
 from scenarios.arm import Arm
-from stacks import service
+from stacks import service, shop
 
 MILLISECOND = 1_000_000
+ORDER = shop.order("small")
+SHOP = service.load(service.DEFAULT)
 GRPC = Arm(name="grpc", stack="grpc-protobuf")
 TCP = Arm(name="tcp", stack="tcp-msgpack")
 
@@ -53,8 +63,10 @@ class Watch:
         pass
 
 
-def trial(*arms: Arm, users: int = 1, seconds: float = 0.5, forks: int = 1, timeout: float = 5.0) -> Trial:
-    return Trial(
+def trial(
+    *arms: Arm, users: int = 1, seconds: float = 0.5, forks: int = 1, timeout: float = 5.0, **changes: object
+) -> Trial:
+    made = Trial(
         scenario="unary",
         arms=arms,
         baseline=arms[0].name,
@@ -68,6 +80,7 @@ def trial(*arms: Arm, users: int = 1, seconds: float = 0.5, forks: int = 1, time
         service=service.DEFAULT,
         timeout=timeout,
     )
+    return msgspec.structs.replace(made, **changes)
 
 
 def play(asked: Trial, observer: Watch | None = None) -> Result:
@@ -245,7 +258,7 @@ def lying_server(tmp_path: Path, condition: str) -> Arm:
         f"""
 import dataclasses, itertools, sys, time
 import stacks
-from stacks import service
+from stacks import service, shop
 from stacks.base import Address, Options
 calls = itertools.count()
 shop = service.load(service.DEFAULT)
@@ -280,6 +293,51 @@ def test_stacks_without_a_wire_are_measured_too():
 
     assert result.runs[0].failure is None
     assert result.turns.calls.sum() > 1000
+
+
+@pytest.mark.parametrize(("method", "replies"), [("Quotes", 20), ("Basket", 1), ("Haggle", 20)])
+def test_streams_are_played_and_their_arrivals_recorded(method, replies):
+    memory = Arm(name="memory", stack="memory-msgpack")
+    floor = msgspec.structs.replace(FLOOR, method="Quote")
+
+    result = play(trial(GRPC, memory, floor, users=2, seconds=1.5, method=method, messages=20))
+
+    assert [run.failure for run in result.runs] == [None] * 3
+    assert [run.differs for run in result.runs] == [""] * 3
+    assert [run.messages for run in result.runs] == [20, 20, 1]
+    counts = {
+        (figure, arm): sum(histogram.decode(text).count for h in found for text in h.blocks)
+        for figure in ("response", "first", "gap")
+        for arm in range(3)
+        if (found := [h for h in result.histograms if (h.figure, h.arm) == (figure, arm)])
+    }
+    for arm in (0, 1):
+        assert counts["first", arm] == counts["response", arm] > 0
+        assert counts.get(("gap", arm), 0) == counts["response", arm] * (replies - 1)
+    assert ("first", 2) not in counts
+    figures = {arm.name: arm for arm in decide(result).arms}
+    assert figures["grpc"].first.value <= figures["grpc"].p50.value
+    one = samples.request(SHOP[method], "small", 0, 20)
+    codecs = [stacks.find("grpc-protobuf").codec(kind) for kind in (SHOP[method].request, SHOP[method].reply)]
+    messages = one.requests[0], samples.answers(SHOP[method], one)[0]
+    assert figures["grpc"].payload == tuple(
+        len(codec.encode(message)) for codec, message in zip(codecs, messages, strict=True)
+    )
+
+
+@pytest.mark.parametrize("part", ["encode", "decode"])
+def test_a_codec_is_timed_without_a_server_beside_the_floor(part):
+    arms = [Arm(name=name, stack=name) for name in ("memory-msgpack", "memory-json")]
+
+    result = play(trial(*arms, FLOOR, seconds=1.0, part=part, messages=50))
+
+    assert [run.failure for run in result.runs] == [None] * 3
+    assert [run.messages for run in result.runs] == [50, 50, 1]
+    assert [len(run.pids[0]) for run in result.runs] == [1, 1, 2]
+    figures = {arm.name: arm for arm in decide(result).arms}
+    assert figures["memory-json"].payload[0] == len(
+        stacks.find("memory-json").codec(shop.Order).encode(ORDER)
+    )
 
 
 def test_per_request_and_shared_channels_work_under_load():
@@ -378,3 +436,58 @@ def test_cpu_of_a_turn_is_that_of_its_arm():
     turns = result.turns
     costs = [turns.server[turns.arm == arm].sum() / turns.calls[turns.arm == arm].sum() for arm in (0, 1)]
     assert costs[1] - costs[0] == pytest.approx(300_000, rel=0.35)
+
+
+class Idler:
+    """A contender whose server burns 100 ns in its turn and 7 ns in every turn of another one."""
+
+    served = True
+    groups = ()
+    failure = None
+
+    def __init__(self, name: str, others: list[Idler]) -> None:
+        self.arm = Arm(name=name, stack=name)
+        self.seen = (0, 0)
+        self.client, self.server = Clock(), Clock()
+        self.others = others
+        others.append(self)
+
+    def play(self, turn: object) -> Played:
+        self.server.time += 100
+        for other in self.others:
+            if other is not self:
+                other.server.time += 7
+        return Played(1, 0, 1, 10, 20, 10, 10, client=50, recording=0, errors={}, differs="", broken="")
+
+    def tidy(self) -> None:
+        pass
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = 0
+
+    def read(self) -> int:
+        return self.time
+
+
+@pytest.mark.parametrize("count", [2, 6])
+def test_an_arm_is_charged_for_its_turn_and_the_one_after_whatever_the_company(count):
+    idlers: list[Idler] = []
+    for k in range(count):
+        Idler(f"a{k}", idlers)
+    asked = trial(*(idler.arm for idler in idlers), seconds=0.05)
+    tally, books = Tally(), [Books(idler.arm, stacks.find("floor").facts) for idler in idlers]
+    fork = Fork(asked, dict(enumerate(idlers)), books, Watch())
+    fork._others = cpu.Others(())
+    fork.play(asked, 0, Random(1), tally)
+    tally.keep()
+
+    turns = tally.turns()
+    assert len(turns.arm) > 2 * count
+    # The mirror gives the first arm of a round two turns in a row: then nothing lies in between.
+    assert set(turns.server[:-1].tolist()) == {100, 107}
+    doubled = np.flatnonzero(turns.arm[1:] == turns.arm[:-1])
+    assert (turns.server[doubled] == 100).all()
+    assert (turns.server[:-1] == 100).sum() == len(doubled)
+    assert (turns.client == 50).all()

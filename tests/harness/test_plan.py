@@ -10,7 +10,9 @@ from harness import plan
 from harness.plan import FLOOR, MOST_FORKS, MOST_SECONDS, MOST_USERS, Wish, trials
 from scenarios import catalog
 from scenarios.arm import Arm, SpecError
-from stacks import shop
+from scenarios.catalog import SCENARIOS
+from stacks import examples, service, shop
+from stacks.base import Kind
 from stacks.errors import SchemaError, StackError, UnknownStackError
 
 MILLISECOND = 1_000_000
@@ -42,6 +44,7 @@ def test_arms_are_shared_out_in_groups_of_at_most_six_that_have_the_baseline(cou
     baseline = data.draw(st.sampled_from([arm.name for arm in arms]))
     found = trials(Wish(arms=arms, users=(1,), baseline=baseline))
     groups = [names(trial)[:-1] for trial in found]
+    assert max(map(len, groups)) - min(map(len, groups)) <= 1
     assert all(len(group) <= catalog.MOST_ARMS == 6 for group in groups)
     assert len(groups) == (math.ceil((count - 1) / 5) if count > 6 else 1)
     assert all(baseline in group for group in groups)
@@ -58,8 +61,8 @@ def test_arms_stay_in_the_order_given_where_one_trial_takes_them():
 def test_the_baseline_leads_where_arms_are_shared_out():
     found = trials(Wish(arms=some(7), users=(1,), baseline="a3"))
     assert [names(trial) for trial in found] == [
-        ["a3", "a0", "a1", "a2", "a4", "a5", "floor"],
-        ["a3", "a6", "floor"],
+        ["a3", "a0", "a2", "a5", "floor"],
+        ["a3", "a1", "a4", "a6", "floor"],
     ]
 
 
@@ -83,15 +86,16 @@ def test_the_time_is_shared_and_every_point_is_asked(count, users, samples, seco
 @given(st.integers(1, MOST_USERS), st.sampled_from(list(shop.SAMPLES)))
 def test_turns_grow_with_the_load_and_settle_for_a_fifth(users, sample):
     (trial,) = trials(Wish(arms=some(1), users=(users,), samples=(sample,)))
-    assert trial.turn == catalog.turn(users, sample) >= 20 * MILLISECOND
-    assert catalog.turn(users + 1, sample) >= trial.turn
-    assert catalog.turn(users, "large") >= trial.turn
+    assert trial.turn == catalog.turn(users, examples.bytes_of(sample)) >= 20 * MILLISECOND
+    assert catalog.turn(users + 1, examples.bytes_of(sample)) >= trial.turn
+    assert catalog.turn(users, 2**20) >= trial.turn
     assert trial.settle * 5 <= trial.turn < (trial.settle + 1) * 5
 
 
 def test_turns_are_those_of_the_design():
-    assert catalog.turn(1, "small") == 20 * MILLISECOND
-    assert catalog.turn(16, "small") == 20 * MILLISECOND
+    assert catalog.turn(1, 100) == 20 * MILLISECOND
+    assert catalog.turn(16, 100) == 20 * MILLISECOND
+    assert catalog.turn(16, 2**16) == catalog.turn(16, 2**20) == 160 * MILLISECOND
 
 
 def test_arms_without_a_name_get_one():
@@ -103,12 +107,8 @@ def test_arms_without_a_name_get_one():
 @pytest.mark.parametrize(
     ("wish", "said"),
     [
-        (Wish(scenario="binary"), "there is no scenario 'binary'; scenarios are: unary"),
+        (Wish(scenario="binary"), "there is no scenario 'binary'; scenarios are: " + ", ".join(SCENARIOS)),
         (Wish(arms=some(2), baseline="a2"), "the baseline 'a2' is no arm; arms are: a0, a1"),
-        (
-            Wish(samples=("small", "huge")),
-            "there is no sample 'huge'; samples are: small, medium, large",
-        ),
         (Wish(users=(1, 0)), "users=0: must be from 1 to 10000"),
         (Wish(users=(-3,)), "users=-3: must be from 1 to 10000"),
         (Wish(users=(10_001,)), "users=10001: must be from 1 to 10000"),
@@ -167,17 +167,93 @@ class Clerk:
     def answer(self, note: shop.Note) -> shop.Note:
         return note
 
+    def repeat(self, note: shop.Note) -> shop.Note:
+        return note
 
-def test_a_service_without_the_scenarios_method_is_refused(monkeypatch):
+
+def test_a_service_of_the_users_own_is_asked_for_its_first_method_of_the_kind(monkeypatch):
     monkeypatch.setattr(shop, "Clerk", Clerk, raising=False)
-    with pytest.raises(StackError, match=r"has no method 'Quote'; it has: Answer"):
-        trials(Wish(arms=some(1), service="stacks.shop:Clerk"))
+    (trial,) = trials(Wish(arms=some(1), users=(1,), service="stacks.shop:Clerk"))
+    assert trial.method == "Answer"
+    (trial,) = trials(Wish(arms=some(1), users=(1,), service="stacks.shop:Clerk", method="Repeat"))
+    assert trial.method == "Repeat"
+    with pytest.raises(SpecError, match=r"Clerk has no server-stream or client-stream or bidi method"):
+        trials(Wish(scenario="streaming", arms=some(1), service="stacks.shop:Clerk"))
+    with pytest.raises(StackError, match=r"has no method 'Quote'; it has: Answer, Repeat"):
+        trials(Wish(arms=some(1), service="stacks.shop:Clerk", method="Quote"))
+
+
+def test_a_method_may_be_asked_for():
+    (trial,) = trials(Wish(arms=some(1), users=(1,), method="Echo"))
+    assert trial.method == "Echo"
+
+
+def test_who_does_not_carry_a_kind_is_left_out_with_the_reason():
+    arms = (Arm("g", "grpc-protobuf"), Arm("t", "tcp-msgpack"))
+    found = trials(Wish(scenario="streaming", arms=arms))
+    assert [trial.method for trial in found] == ["Quotes", "Basket", "Haggle"]
+    for trial in found:
+        assert names(trial) == ["g", "floor"]
+        assert trial.arms[-1].method == "Quote"
+        assert trial.messages == 100
+        ((name, reason),) = [(one.arm, one.reason) for one in trial.left_out]
+        kind = service.load(service.DEFAULT)[trial.method].kind
+        assert (name, reason) == ("t", f"{trial.method} is a {kind} call, and tcp-msgpack carries: unary")
+    with pytest.raises(SpecError, match="no arm can take part in streaming: Quotes is a server-stream call"):
+        trials(Wish(scenario="streaming", arms=arms[1:]))
+
+
+def test_a_baseline_that_is_left_out_gives_way_to_the_first_arm():
+    arms = (Arm("t", "tcp-msgpack"), Arm("g", "grpc-protobuf"))
+    assert {trial.baseline for trial in trials(Wish(scenario="streaming", arms=arms))} == {"g"}
+
+
+def test_duplex_holds_each_stack_against_itself():
+    arms = (Arm("g", "grpc-protobuf"), Arm("t", "tcp-msgpack"), Arm("m", "memory"))
+    found = trials(Wish(scenario="duplex", arms=arms))
+    assert [names(trial)[:-1] for trial in found] == [
+        [f"{name} Relay", f"{name} Upload", f"{name} Download"] for name in "gm"
+    ]
+    assert [[arm.method for arm in trial.arms] for trial in found] == [
+        ["Relay", "Upload", "Download", "Quote"]
+    ] * 2
+
+
+def test_codec_asks_for_both_parts_of_every_sample():
+    found = trials(Wish(scenario="codec", arms=(Arm("j", "memory-json"), Arm("m", "memory"))))
+    asked = [(trial.sample, trial.part, trial.messages) for trial in found]
+    repeated = {"small": 100, "medium": 100, "large": 1}
+    assert asked == [(s, p, repeated[s]) for s in repeated for p in ("encode", "decode")]
+    assert {one.reason for trial in found for one in trial.left_out} == {"memory has no bytes"}
+
+
+def test_cold_starts_open_a_channel_for_every_call():
+    arms = (Arm("a", "memory"), Arm("b", "memory", channel="shared"))
+    (trial,) = trials(Wish(scenario="coldstart", arms=arms))
+    assert [arm.channel for arm in trial.arms] == ["per-request", "shared", "per-user"]
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_scenario_can_be_planned_as_it_is(name):
+    found = trials(Wish(scenario=name))
+    assert sum(trial.seconds for trial in found) == pytest.approx(SCENARIOS[name].seconds)
+    offered = service.load(service.DEFAULT)
+    for trial in found:
+        for arm in trial.arms:
+            kind = offered[arm.method or trial.method].kind
+            assert trial.part or kind in stacks.find(arm.stack).kinds
+        assert trial.messages == 1 or trial.part or offered[trial.method].kind is not Kind.UNARY
 
 
 def test_shared_is_refused_where_the_stack_does_not_multiplex(monkeypatch):
     class OneAtATime:
+        name = "slow"
         multiplexes = False
         wire = True
+        kinds = frozenset({Kind.UNARY})
+
+        def codec(self, message):
+            return find("memory-msgpack").codec(message)
 
     find = stacks.find
     monkeypatch.setattr(plan.stacks, "find", lambda name: OneAtATime() if name == "slow" else find(name))

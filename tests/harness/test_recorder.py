@@ -13,6 +13,7 @@ from harness import histogram
 from harness.measure.recorder import Figures, Recorder
 from harness.measure.tally import Row, Tally
 from harness.results import Turns
+from scenarios.batch import Batch
 from scenarios.turns import LastCalls, Seat
 from stacks.errors import ConnectionLost, Remote, Timeout
 
@@ -198,3 +199,51 @@ def test_a_fork_that_did_not_come_to_its_end_is_left_out():
     assert tally.turns().arm.tolist() == [0]
     tally.keep()
     assert tally.turns().arm.tolist() == [0, 100]
+
+
+def streamed(stamps, arrivals, failures=()):
+    """Make a seat whose calls were streams with these arrivals."""
+    seat = seat_of(stamps, failures)
+    seat.request = Batch([None])
+    seat.request.arrivals = array("q", arrivals)
+    return seat
+
+
+def recorded(seats, opens=0, closes=10**9):
+    """Give the times of a figure that went into histograms, as far as these know them."""
+    recorder = Recorder()
+    recorder.take(seats, opens, closes, long=False, block=0)
+    found = {}
+    for long, figure, blocks in recorder.histograms():
+        assert not long
+        (counts,) = [histogram.decode(text).counts for text in blocks]
+        found[figure] = sorted(np.repeat(histogram.UPPER, counts).tolist())
+    return found
+
+
+def test_first_replies_and_gaps_are_those_within_each_call():
+    seats = [
+        streamed([0, 100, 250], [10, 30, 60, 120, 125]),
+        streamed([5, 400], [45, 145, 345]),
+    ]
+    assert recorded(seats) == {
+        "response": [100, 150, 395],
+        "first": [10, 20, 40],
+        "gap": [5, 20, 30, 100, 200],
+    }
+
+
+def test_a_call_without_replies_and_one_that_failed_give_no_times():
+    lost = (1, ERRORS[0])
+    seats = [streamed([0, 100, 200, 300], [20, 120, 130, 230], [lost]), streamed([0, 50], [])]
+    found = recorded(seats)
+    assert found == {"response": [50, 100, 100], "first": [20, 30]}
+
+
+def test_streams_sent_outside_of_the_window_give_no_times():
+    seats = [streamed([0, 100, 200, 300], [20, 40, 120, 150, 230, 235])]
+    assert recorded(seats, 100, 200) == {"response": [100], "first": [20], "gap": [30]}
+
+
+def test_a_user_who_made_no_call_is_passed_over():
+    assert recorded([streamed([7], []), streamed([0, 100], [20])]) == {"response": [100], "first": [20]}

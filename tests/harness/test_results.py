@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import msgspec
@@ -11,9 +12,10 @@ from msgspec.structs import replace
 
 from harness import results
 from harness.decide.compare import decide
-from harness.results import FORMAT, Failure, ResultError, Turns, read, read_all, write
+from harness.results import FORMAT, Failure, LeftOut, ResultError, Turns, read, read_all, write
 
-GOLDEN = Path(__file__).parent / "golden" / "result-1.json"
+GOLDEN = Path(__file__).parent / "golden"
+NEWEST = GOLDEN / f"result-{FORMAT}.json"
 
 
 def alike(one, other):
@@ -80,12 +82,27 @@ def test_what_is_decided_survives_the_file(made, tmp_path):
 
 def test_an_old_format_is_still_read(small):
     """If this fails, a file of a user fails: add a format number and its history, and keep the old file."""
-    alike(read(GOLDEN), replace(small, format=1))
+    alike(read(GOLDEN / "result-1.json"), replace(small, format=1))
+
+
+def test_the_newest_format_is_read(small):
+    alike(read(NEWEST), streamed(small))
+
+
+def streamed(result):
+    """Add what format 2 brought."""
+    trial = replace(
+        result.trial, messages=100, part="encode", left_out=(LeftOut("floor", "it has no streams"),)
+    )
+    runs = tuple(replace(run, payload=(90, 77), messages=100) for run in result.runs)
+    return replace(result, trial=trial, runs=runs)
 
 
 def test_writing_the_golden_result_gives_the_golden_fields(small, tmp_path):
-    write(small, tmp_path / "trial.json")
-    assert shape(json.loads((tmp_path / "trial.json").read_text())) == shape(json.loads(GOLDEN.read_text()))
+    write(streamed(small), tmp_path / "trial.json")
+    if os.environ.get("UPDATE_GOLDEN") == "1":
+        NEWEST.write_bytes((tmp_path / "trial.json").read_bytes())
+    assert shape(json.loads((tmp_path / "trial.json").read_text())) == shape(json.loads(NEWEST.read_text()))
 
 
 def shape(value):
@@ -122,7 +139,7 @@ def refused(path, reason):
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.999])
 def test_a_truncated_file_is_refused(tmp_path, share):
     path = tmp_path / "trial.json"
-    whole = GOLDEN.read_bytes().rstrip()
+    whole = NEWEST.read_bytes().rstrip()
     path.write_bytes(whole[: int(share * len(whole))])
     refused(path, "is no whole rpcduel result")
 
@@ -148,13 +165,13 @@ def test_a_foreign_file_is_refused(tmp_path, text):
 
 def test_a_newer_format_asks_for_an_update(tmp_path):
     path = tmp_path / "trial.json"
-    fields = json.loads(GOLDEN.read_text()) | {"format": FORMAT + 1, "turns": "of another kind"}
+    fields = json.loads(NEWEST.read_text()) | {"format": FORMAT + 1, "turns": "of another kind"}
     path.write_text(json.dumps(fields))
     refused(path, f"has format {FORMAT + 1}, this rpcduel reads up to {FORMAT}; update rpcduel")
 
 
 def changed(tmp_path, column, value):
-    fields = json.loads(GOLDEN.read_text())
+    fields = json.loads(NEWEST.read_text())
     fields["turns"][column] = value(fields["turns"][column])
     path = tmp_path / "trial.json"
     path.write_text(json.dumps(fields))
@@ -182,7 +199,7 @@ def test_columns_of_different_length_are_refused(tmp_path):
 
 
 def test_a_missing_field_is_named(tmp_path):
-    fields = json.loads(GOLDEN.read_text())
+    fields = json.loads(NEWEST.read_text())
     del fields["machine"]["cpu"]
     path = tmp_path / "trial.json"
     path.write_text(json.dumps(fields))
@@ -241,5 +258,5 @@ def test_results_of_long_runs_stay_small(made, tmp_path):
 
 
 def test_the_format_is_a_stable_name():
-    assert FORMAT == 1
-    assert msgspec.json.decode(GOLDEN.read_bytes())["format"] == 1
+    assert FORMAT == 2
+    assert msgspec.json.decode(NEWEST.read_bytes())["format"] == FORMAT

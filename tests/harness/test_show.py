@@ -15,7 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from harness.decide.comparison import ArmFigures, Comparison, Estimate, Finding, Ratio
+from harness.decide.compare import Answer
+from harness.decide.comparison import Absent, ArmFigures, Comparison, Estimate, Finding, Ratio
+from harness.decide.crossover import Crossover
 from harness.results import Turns
 from harness.show import csv, json, lines, markdown, sheet, terminal, words
 
@@ -57,6 +59,10 @@ def arm(name, factor=1.0, **changes):
         server_cpu=80_100 * factor,
         bound_by="client",
         times_floor=12.0 * factor,
+        messages=1,
+        payload=(90, 77),
+        first=None,
+        gap=None,
         ratios={},
         validity="valid",
     )
@@ -128,6 +134,55 @@ def troubled():
     )
 
 
+def streamed():
+    """Streams: costs by message, times to the first reply and between replies, an arm left out."""
+
+    def stream(name, factor, **changes):
+        times = {"first": estimate(900_000 * factor), "gap": estimate(9_000 * factor), "p99": None}
+        return arm(name, factor, messages=100, **times, **changes)
+
+    return comparison(
+        stream("grpc-protobuf", 12.0),
+        stream("yamux-msgpack", 3.0, ratios=ratios(0.25)),
+        FLOOR,
+        scenario="streaming",
+        method="Haggle",
+        messages=100,
+        left_out=(Absent("tcp-msgpack", "Haggle is a bidi call, and tcp-msgpack carries: unary"),),
+        sentence="yamux-msgpack is the fastest: 0.25× the time per message of grpc-protobuf (0.24 to 0.26).",
+    )
+
+
+def coded():
+    """A codec alone: no server, bytes of the request."""
+
+    def codec(name, factor, size, **changes):
+        none = {"server_cpu": 0.0, "p99": None, "times_floor": 0.01 * factor}
+        return arm(name, factor, messages=100, payload=(size, 77), **none, **changes)
+
+    return comparison(
+        codec("memory-msgpack", 1.0, 90),
+        codec("memory-json", 4.0, 1_254, ratios=ratios(4.0)),
+        FLOOR,
+        scenario="codec",
+        baseline="memory-msgpack",
+        part="encode",
+        messages=100,
+        sentence="memory-msgpack is the fastest; memory-json takes 4.00× the time to encode a message.",
+    )
+
+
+def joined():
+    return msgspec.structs.replace(good(), trials=3, sentence="tcp-msgpack is the fastest of 16 arms.")
+
+
+def answer(*comparisons):
+    return Answer(comparisons, CROSSOVERS if len(comparisons) > 1 else ())
+
+
+CROSSOVERS = (Crossover("tcp-msgpack", "grpc-protobuf", "10KiB", "100KiB", 23_552, 1, "Quote"),)
+
+
 def few(forks):
     seen = arm("tcp-msgpack", 0.42, ratios=ratios(0.42, basis="spread"))
     sentence = "In this one start tcp-msgpack took 0.42× the time per call of grpc-protobuf."
@@ -159,7 +214,7 @@ def _plain_environment(monkeypatch):
 
 def shown(*comparisons, width=None, encoding="utf-8", tty=False):
     out = Output(encoding, tty=tty)
-    terminal.show(comparisons, out, width)
+    terminal.show(answer(*comparisons), out, width)
     return out.getvalue()
 
 
@@ -173,7 +228,9 @@ def hold_against(name, text):
 
 @pytest.mark.parametrize("width", [80, 140])
 def test_table(width):
-    hold_against(f"table-{width}.txt", shown(good(), troubled(), few(1), width=width))
+    hold_against(
+        f"table-{width}.txt", shown(good(), troubled(), few(1), streamed(), coded(), joined(), width=width)
+    )
 
 
 def test_ascii_table():
@@ -183,15 +240,17 @@ def test_ascii_table():
 
 
 def test_lines():
-    hold_against("lines.txt", shown(good(), troubled(), few(1)))
+    hold_against("lines.txt", shown(good(), troubled(), few(1), streamed(), coded(), joined()))
 
 
 def test_markdown():
-    hold_against("comparison.md", markdown.render([good(), troubled(), few(1)]))
+    hold_against(
+        "comparison.md", markdown.render(answer(good(), troubled(), few(1), streamed(), coded(), joined()))
+    )
 
 
 def test_json():
-    text = json.render([good(), troubled()])
+    text = json.render(answer(good(), troubled()))
     hold_against("comparison.json", text)
     found = stdlib_json.loads(text)
     assert found["format"] == 1
@@ -200,7 +259,9 @@ def test_json():
 
 def test_json_holds_no_number_that_json_has_not():
     endless = arm("a", p50=Estimate(math.inf, math.nan, None, "none"))
-    assert stdlib_json.loads(json.render([comparison(endless)]))["comparisons"][0]["arms"][0]["p50"] == {
+    assert stdlib_json.loads(json.render(answer(comparison(endless))))["comparisons"][0]["arms"][0][
+        "p50"
+    ] == {
         "value": None,
         "low": None,
         "high": None,
@@ -242,7 +303,7 @@ def test_the_floor_is_last_wherever_it_stands():
 @pytest.mark.parametrize("forks", [1, 3])
 @pytest.mark.parametrize("width", [None, 40, 80, 140, 200])
 def test_few_forks_give_a_spread_and_no_verdict(forks, width):
-    for text in (shown(few(forks), width=width), markdown.render([few(forks)])):
+    for text in (shown(few(forks), width=width), markdown.render(answer(few(forks)))):
         assert VERDICTS.findall(text) == []
         assert "≈" not in text
         assert "95 %" not in text
@@ -265,7 +326,7 @@ def test_an_arm_with_fewer_forks_than_the_others_is_told_apart():
 
 
 def test_a_failed_arm_says_so_and_why():
-    for text in (shown(troubled(), width=80), shown(troubled()), markdown.render([troubled()])):
+    for text in (shown(troubled(), width=80), shown(troubled()), markdown.render(answer(troubled()))):
         assert re.search(r"^\W*gone\W+failed\b", text, re.MULTILINE)
         assert "it ended with status 1" in text
         assert "KeyError: `a|b`" in text
@@ -331,7 +392,7 @@ def test_a_terminal_gets_a_coloured_table_and_nothing_else_does(monkeypatch):
 
 @pytest.mark.parametrize("name", ["a|b", "*a*", "<b>", "`a`", "[a](b)", "a\nb", "\\", "#1", "_a_"])
 def test_markdown_shows_any_name_as_it_is(name):
-    text = markdown.render([comparison(arm(name), baseline="x")])
+    text = markdown.render(answer(comparison(arm(name), baseline="x")))
     row = next(line for line in text.splitlines() if line.startswith("| ") and "312" in line)
     assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", row)) == row.count(" |") + 1
     assert re.sub(r"\\(.)", r"\1", row.split(" | ")[0][2:]) == " ".join(name.split())
@@ -340,7 +401,7 @@ def test_markdown_shows_any_name_as_it_is(name):
 def test_markdown_fences_what_holds_fences():
     text = "failed\n```\n````"
     made = comparison(arm("a"), findings=(Finding("failed", "a", (), "invalid", text),))
-    assert "  `````text\n  ```\n  ````\n  `````" in markdown.render([made])
+    assert "  `````text\n  ```\n  ````\n  `````" in markdown.render(answer(made))
 
 
 @given(st.floats(1, 1e12), st.floats(1, 1e12))

@@ -114,6 +114,8 @@ SETUP = Setup(
     method="Quote",
     sample="small",
     users=1,
+    messages=1,
+    part="",
     timeout=1.0,
     address=Address(port=1),
 )

@@ -9,6 +9,7 @@ from harness.plan import Wish, trials
 from harness.suite import read
 from scenarios.arm import Arm, SpecError
 
+KEYS = "arms, scenario, baseline, users, sample, seconds, forks, service, message, method"
 WHOLE = """
 scenario = "unary"
 baseline = "today"
@@ -99,19 +100,19 @@ def test_toml_may_be_written_in_any_way(suite, text):
 MISTAKES = {
     "unknown key": (
         "seconds = 3\nuser = [1]\n[arms.a]\nstack = 'memory'",
-        "2: user: there is no such key; keys are: arms, scenario, baseline, users, sample, seconds, forks",
+        f"2: user: there is no such key; keys are: {KEYS}",
     ),
     "unknown key of an arm": (
         "[arms.a]\nstack = 'memory'\n\n[arms.b]\nstack = 'memory'\nspeed = 9",
-        "6: arms.b.speed: there is no such key; keys are: stack, channel, at, python, work, server",
+        "6: arms.b.speed: there is no such key; keys are: stack, channel, method, at, python, work, server",
     ),
     "unknown key that has the name of an arm's": (
         "[arms.a]\nstack = 'memory'\n[arms.b]\nstack = 'memory'\nusers = 9",
-        "5: arms.b.users: there is no such key; keys are: stack, channel, at, python, work, server",
+        "5: arms.b.users: there is no such key; keys are: stack, channel, method, at, python, work, server",
     ),
     "unknown table": (
         "[arms.a]\nstack = 'memory'\n[load]\nrate = 3",
-        "3: load: there is no such key; keys are: arms, scenario, baseline, users, sample, seconds, forks",
+        f"3: load: there is no such key; keys are: {KEYS}",
     ),
     "text for a number": (
         "scenario = 'unary'\nforks = 'five'\n[arms.a]\nstack = 'memory'",

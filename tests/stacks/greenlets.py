@@ -18,9 +18,11 @@ import stacks
 from stacks import service, shop
 from stacks.base import Address, Options
 from stacks.errors import Timeout
+from stacks.testing.oracle import Ask, Oracle
 
 USERS, TURNS, LONG = 16, 20, 20.0
 SHOP = service.load("stacks.shop:Shop")
+ORACLE = service.read(Oracle)
 
 
 def main(name: str, port: str, mode: str) -> None:
@@ -45,7 +47,15 @@ def main(name: str, port: str, mode: str) -> None:
             return
         raise AssertionError("no timeout")
 
-    work = time_out if mode == "late" else use
+    def stream(user: int) -> None:
+        asks = (Ask(1000 * user + k, "x" * 100 * user) for k in range(TURNS))
+        told = [reply.id for reply in shared.stream(ORACLE["Converse"])(asks, LONG)]
+        assert told == [1000 * user + k for k in range(TURNS)], told
+        endless = shared.stream(ORACLE["Swell"])([Ask(1000, "")], LONG)
+        assert [next(endless).id for _ in range(3)] == [0, 1, 2]
+        endless.close()
+
+    work = {"late": time_out, "streams": stream}.get(mode, use)
     users = [gevent.spawn(work, user) for user in range(USERS)]
     gevent.joinall(users, timeout=2 * LONG, raise_error=True)
     assert all(user.successful() for user in users), "a greenlet hangs"

@@ -5,6 +5,7 @@ import json as standard
 import math
 import struct
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from importlib import import_module
 from uuid import UUID
 
 import msgpack as library
@@ -13,11 +14,15 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+import stacks
 from stacks import shop
-from stacks.codecs import graphql, json, msgpack, protobuf
+from stacks.codecs import graphql, json, msgpack, protobuf, thrift
 from stacks.errors import ProtocolError, SchemaError
 
-FORMATS = {module.FORMAT.name: module.FORMAT for module in (protobuf, msgpack, json, graphql)}
+NAMED = [import_module(path).FORMAT for path in stacks._FORMATS.values()]
+FORMATS = {form.name: form for form in (*NAMED, thrift.BINARY, thrift.COMPACT, graphql.FORMAT)}
+MSGPACKS = [name for name in FORMATS if name.startswith("msgpack")]
+JSONS = [name for name in FORMATS if name.startswith("json")]
 MOMENT = datetime(2024, 2, 29, 12, 30, 15, 250_000, tzinfo=UTC)
 
 
@@ -206,20 +211,28 @@ class TestRoundTrips:
 
     @given(value=cellars)
     @quick
-    @pytest.mark.parametrize("name", ["msgpack", "json", "graphql-json"])
+    @pytest.mark.parametrize("name", [*MSGPACKS, *JSONS, "memorypack", "graphql-json"])
     def test_what_protobuf_has_no_place_for(self, name, value):
         codec = FORMATS[name].codec(Cellar)
         assert codec.decode(codec.encode(value)) == value
 
     @given(value=full_kitchens)
     @quick
-    def test_trees(self, value):
-        codec = msgpack.FORMAT.codec(Kitchen)
+    @pytest.mark.parametrize("name", ["msgpack", "msgpack-map"])
+    def test_trees(self, name, value):
+        codec = FORMATS[name].codec(Kitchen)
         tree = codec.to_tree(value)
         assert msgpack.packer().pack(tree) == codec.encode(value)
         unpacker = msgpack.unpacker(1_000_000)
         unpacker.feed(codec.encode(value))
         assert codec.from_tree(unpacker.unpack()) == value
+
+    @given(value=full_kitchens)
+    @quick
+    def test_trees_of_json(self, value):
+        codec = json.FORMAT.codec(Kitchen)
+        assert codec.from_tree(json.parse(codec.encode(value))) == value
+        assert codec.from_tree(standard.loads(codec.encode(value))) == value
 
     def test_types_come_back_as_they_went(self, form):
         value = form.codec(Kitchen).decode(form.codec(Kitchen).encode(kitchen(inner=kitchen())))
@@ -258,8 +271,8 @@ class TestRoundTrips:
         assert form.codec(Methods).decode(form.codec(Methods).encode(value)) == value
 
     def test_floats_without_a_number_where_the_format_has_them(self):
-        for form in (protobuf.FORMAT, msgpack.FORMAT):
-            codec = form.codec(Kitchen)
+        for name in ("protobuf", "memorypack", *MSGPACKS):
+            codec = FORMATS[name].codec(Kitchen)
             value = codec.decode(codec.encode(kitchen(weight=math.nan, weights=[math.inf, -math.inf])))
             assert math.isnan(value.weight)
             assert value.weights == [math.inf, -math.inf]
@@ -346,7 +359,7 @@ class TestRefusedValues:
         with pytest.raises(ProtocolError, match=where):
             form.codec(Kitchen).encode(value)
 
-    @pytest.mark.parametrize("name", ["protobuf", "msgpack"])
+    @pytest.mark.parametrize("name", ["protobuf", "memorypack", *MSGPACKS, "json-orjson"])
     @pytest.mark.parametrize("count", [2**64, -(2**63) - 1])
     def test_ints_beyond_64_bits(self, name, count):
         with pytest.raises(ProtocolError, match=r"^Kitchen\.counts\[1\]: .* is no int of 64 bits$"):
@@ -358,9 +371,10 @@ class TestRefusedValues:
         ):
             protobuf.FORMAT.codec(Kitchen).encode(kitchen(count=2**63))
 
+    @pytest.mark.parametrize("name", JSONS)
     @pytest.mark.parametrize("weight", [math.nan, math.inf, -math.inf])
-    def test_json_has_only_numbers(self, weight):
-        codec = json.FORMAT.codec(Kitchen)
+    def test_json_has_only_numbers(self, name, weight):
+        codec = FORMATS[name].codec(Kitchen)
         with pytest.raises(ProtocolError, match=r"^Kitchen\.weight: -?(nan|inf) is no finite float$"):
             codec.encode(kitchen(weight=weight))
         with pytest.raises(ProtocolError, match=r"^Kitchen\.inners\[0\]\.by_name\['x'\]: "):
@@ -370,13 +384,33 @@ class TestRefusedValues:
         ("names", "changes", "where"),
         [
             # What a library writes as it is given is for the reader to refuse.
-            ("protobuf", {"count": "five"}, r"^Kitchen\.count: 'five' is no int$"),
-            ("protobuf", {"counts": 5}, r"^Kitchen\.counts: 5 is no list$"),
-            ("protobuf json", {"opened": "today"}, r"^Kitchen\.opened: 'today' is no datetime$"),
-            ("protobuf msgpack", {"taste": "sour"}, r"^Kitchen\.taste: 'sour' is no Taste$"),
-            ("protobuf msgpack", {"drawer": None}, r"^Kitchen\.drawer: None is no Drawer$"),
-            ("protobuf msgpack", {"drawers_by_count": [1]}, r"^Kitchen\.drawers_by_count: \[1\] is no dict$"),
-            ("protobuf msgpack json", {"name": object()}, r"^Kitchen\.name: <object .*> is no str$"),
+            ("protobuf memorypack", {"count": "five"}, r"^Kitchen\.count: 'five' is no int$"),
+            ("protobuf memorypack", {"counts": 5}, r"^Kitchen\.counts: 5 is no list$"),
+            (
+                f"protobuf memorypack msgpack-msgspec {' '.join(JSONS)}",
+                {"opened": "today"},
+                r"^Kitchen\.opened: 'today' is no datetime$",
+            ),
+            (
+                f"protobuf memorypack {' '.join(MSGPACKS)}",
+                {"taste": "sour"},
+                r"^Kitchen\.taste: 'sour' is no Taste$",
+            ),
+            (
+                f"protobuf memorypack {' '.join(MSGPACKS)}",
+                {"drawer": None},
+                r"^Kitchen\.drawer: None is no Drawer$",
+            ),
+            (
+                f"protobuf memorypack {' '.join(MSGPACKS)}",
+                {"drawers_by_count": [1]},
+                r"^Kitchen\.drawers_by_count: \[1\] is no dict$",
+            ),
+            (
+                f"protobuf memorypack {' '.join([*MSGPACKS, *JSONS])}",
+                {"name": object()},
+                r"^Kitchen\.name: <object .*> is no str$",
+            ),
         ],
     )
     def test_objects_of_other_types(self, names, changes, where):

@@ -11,7 +11,8 @@ import pytest
 
 import stacks
 from stacks import service
-from stacks.base import Address, Options
+from stacks.base import Address, Kind, Options
+from stacks.testing.oracle import Oracle
 
 SCRIPT = Path(__file__).parent / "greenlets.py"
 SHOP = service.load("stacks.shop:Shop")
@@ -34,4 +35,11 @@ def test_greenlets_get_their_own_replies(name, mode):
     offered = dataclasses.replace(SHOP, delay=0.1 if mode == "late" else 0.0)
     with stacks.find(name).serve(offered, Address(), Options()) as served:
         done = run(name, served.address.port, mode)
+    assert (done.stdout, done.returncode) == ("fine\n", 0), done.stderr
+
+
+@pytest.mark.parametrize("name", [name for name in WIRED if Kind.BIDI in stacks.find(name).kinds])
+def test_greenlets_stream_side_by_side(name):
+    with stacks.find(name).serve(service.read(Oracle), Address(), Options()) as served:
+        done = run(name, served.address.port, "streams")
     assert (done.stdout, done.returncode) == ("fine\n", 0), done.stderr

@@ -32,6 +32,8 @@ def without(monkeypatch, package):
     [
         ("grpc-protobuf", "grpc", "grpc"),
         ("tcp-msgpack", "msgpack", "msgpack"),
+        ("memory-msgpack-map", "msgpack", "msgpack"),
+        ("grpc-json-orjson", "orjson", "orjson"),
         ("graphql-json", "graphql", "graphql"),
         ("rest-json", "uvicorn", "rest"),
         ("rest-json", "httptools", "rest"),
@@ -50,3 +52,18 @@ def test_a_module_of_our_own_that_is_missing_is_no_package_to_install(monkeypatc
     with pytest.raises(StackError, match="cannot be loaded") as found:
         stacks.find("memory")
     assert "pip" not in str(found.value)
+
+
+def test_a_stack_may_be_named_by_the_path_of_what_makes_it():
+    assert stacks.find("stacks.transports.floor:FloorStack").name == "floor"
+    with pytest.raises(StackError, match="has no 'Nobody'"):
+        stacks.find("stacks.transports.floor:Nobody")
+    with pytest.raises(MissingPackageError, match="needs the package 'no_such_module'"):
+        stacks.find("no_such_module:stack")
+
+
+@pytest.mark.parametrize("name", ["tcp-json", "grpc-json-msgspec", "grpc-protobuf"])
+def test_a_package_that_other_stacks_need_may_be_missing(monkeypatch, name):
+    without(monkeypatch, "orjson")
+    without(monkeypatch, "msgpack")
+    assert stacks.find(name).name == name

@@ -92,7 +92,9 @@ def test_an_unknown_method_is_refused_with_those_there_are():
 def test_the_default_service_loads():
     found = service.load(service.DEFAULT)
     assert found.name == "rpcduel.Shop"
-    assert [method.name for method in found.methods] == ["Quote", "Echo"]
+    assert [method.name for method in found.methods] == [
+        *("Quote", "Echo", "Quotes", "Basket", "Haggle", "Upload", "Download", "Relay")
+    ]
     assert found["Quote"].handler(shop.order("small")).pieces > 0
 
 

@@ -6,11 +6,11 @@ import msgspec
 import pytest
 
 from stacks import shop
-from stacks.codecs import json, msgpack, protobuf
+from stacks.codecs import json, memorypack, msgpack, protobuf
 from stacks.errors import SchemaError
 
 TARGETS = {"small": 100, "medium": 1024, "large": 65_536}
-FORMATS = [protobuf.FORMAT, msgpack.FORMAT, json.FORMAT]
+FORMATS = [protobuf.FORMAT, msgpack.FORMAT, json.FORMAT, memorypack.FORMAT]
 VARIANTS = [0, 1, 99, 127, 128, 4095, 9999]
 
 
@@ -30,6 +30,7 @@ def test_the_sizes_do_not_change_from_version_to_version():
         "protobuf": [95, 1168, 76864],
         "msgpack": [90, 1004, 65410],
         "json": [254, 2940, 191889],
+        "memorypack": [149, 1966, 130017],
     }
 
 
@@ -51,7 +52,9 @@ def test_the_same_arguments_give_equal_orders():
 
 
 def test_an_unknown_sample_is_refused_with_the_names_there_are():
-    with pytest.raises(SchemaError, match="unknown sample 'tiny'; there are: small, medium, large"):
+    with pytest.raises(
+        SchemaError, match="'tiny' is no size; write small, medium, large, or a number of bytes"
+    ):
         shop.order("tiny")
 
 
@@ -84,3 +87,24 @@ def test_the_receipt_depends_on_every_line():
 
 def test_a_note_comes_back():
     assert shop.Shop().echo(shop.Note(1, b"x")) == shop.Note(1, b"x")
+
+
+@pytest.mark.parametrize(
+    ("size", "bytes_"), [("100B", 100), ("1KiB", 1024), ("10KiB", 10240), ("1MiB", 2**20)]
+)
+def test_an_order_may_be_of_any_size(size, bytes_):
+    encoded = msgpack.FORMAT.codec(shop.Order).encode(shop.order(size))
+    assert len(encoded) == pytest.approx(bytes_, rel=0.03, abs=15)
+
+
+def test_streams_say_what_their_handlers_add_up():
+    offered, order = shop.Shop(), shop.order("small")
+    receipt = offered.quote(order)
+    assert list(offered.quotes(shop.Haul(3, order))) == [receipt] * 3
+    assert list(offered.haggle([order, order])) == [receipt] * 2
+    total = offered.basket([order, order])
+    assert (total.pieces, total.net, total.order) == (2 * receipt.pieces, 2 * receipt.net, receipt.order)
+    assert offered.basket([]).pieces == 0
+    note = shop.Note(1, b"abc")
+    assert offered.upload([note] * 4).id == 4
+    assert list(offered.download(shop.Load(2, note))) == list(offered.relay([note, note])) == [note, note]

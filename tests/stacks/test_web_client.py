@@ -188,6 +188,17 @@ def test_what_is_no_response_is_named_and_the_next_call_gets_a_new_connection(an
         assert post(client)[2] == b"body"
 
 
+def test_a_body_that_says_that_it_is_too_large_is_not_waited_for():
+    answer = b"HTTP/1.1 200 OK\r\ncontent-length: 1001\r\n\r\n"
+    limited = Options(max_message=1000)
+    with (
+        by_hand(answering(answer)) as address,
+        connected(address, limited) as client,
+        pytest.raises(Refused, match="larger than max"),
+    ):
+        post(client)
+
+
 def test_a_response_to_nothing_is_not_taken_for_the_next_one():
     with by_hand(answering(BODY + BODY), answering(BODY)) as address, connected(address) as client:
         assert [post(client)[2] for _ in range(2)] == [b"body"] * 2

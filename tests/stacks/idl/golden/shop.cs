@@ -16,6 +16,24 @@ public interface IShop
 
     /// <summary>Give `note` back.</summary>
     ValueTask<Note> Echo(Note request, CancellationToken cancellation = default);
+
+    /// <summary>Quote an order again and again, as somebody who watches a price sees it.</summary>
+    IAsyncEnumerable<Receipt> Quotes(Haul request, CancellationToken cancellation = default);
+
+    /// <summary>Add up orders into one receipt: that of the last, with the sums of all.</summary>
+    ValueTask<Receipt> Basket(IAsyncEnumerable<Order> requests, CancellationToken cancellation = default);
+
+    /// <summary>Quote each order as it comes.</summary>
+    IAsyncEnumerable<Receipt> Haggle(IAsyncEnumerable<Order> requests, CancellationToken cancellation = default);
+
+    /// <summary>Take notes; gives how many there were.</summary>
+    ValueTask<Note> Upload(IAsyncEnumerable<Note> requests, CancellationToken cancellation = default);
+
+    /// <summary>Give a note so many times.</summary>
+    IAsyncEnumerable<Note> Download(Load request, CancellationToken cancellation = default);
+
+    /// <summary>Give each note back as it comes.</summary>
+    IAsyncEnumerable<Note> Relay(IAsyncEnumerable<Note> requests, CancellationToken cancellation = default);
 }
 
 /// <summary>What a customer wants.</summary>
@@ -96,6 +114,28 @@ public partial class Note
 
     [Key(1)]
     public byte[] Body { get; set; } = Array.Empty<byte>();
+}
+
+/// <summary>Asks for an order's quote so many times over.</summary>
+[MessagePackObject, MemoryPackable]
+public partial class Haul
+{
+    [Key(0)]
+    public long Count { get; set; }
+
+    [Key(1)]
+    public Order Order { get; set; } = new();
+}
+
+/// <summary>Asks for a note so many times over.</summary>
+[MessagePackObject, MemoryPackable]
+public partial class Load
+{
+    [Key(0)]
+    public long Count { get; set; }
+
+    [Key(1)]
+    public Note Note { get; set; } = new();
 }
 
 /// <summary>What prices are in.</summary>

@@ -44,6 +44,18 @@ struct Note {
   2: binary body,
 }
 
+// Asks for an order's quote so many times over.
+struct Haul {
+  1: i64 count,
+  2: Order order,
+}
+
+// Asks for a note so many times over.
+struct Load {
+  1: i64 count,
+  2: Note note,
+}
+
 // A call that failed: a status code of gRPC, such as INVALID_ARGUMENT, and what happened.
 exception RpcError {
   1: string code,
@@ -55,4 +67,10 @@ service Shop {
   Receipt Quote(1: Order request) throws (1: RpcError error),
   // Give `note` back.
   Note Echo(1: Note request) throws (1: RpcError error),
+  // Quotes is left out: it is a server-stream call, and Thrift has no streams.
+  // Basket is left out: it is a client-stream call, and Thrift has no streams.
+  // Haggle is left out: it is a bidi call, and Thrift has no streams.
+  // Upload is left out: it is a client-stream call, and Thrift has no streams.
+  // Download is left out: it is a server-stream call, and Thrift has no streams.
+  // Relay is left out: it is a bidi call, and Thrift has no streams.
 }

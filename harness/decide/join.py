@@ -1,0 +1,82 @@
+"""Joins trials that share a baseline: many arms, asked the same question at the same point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from msgspec.structs import replace
+
+from harness.decide import sentence
+from harness.decide.comparison import VALID, ArmFigures, Comparison
+from harness.decide.estimates import FORKS_FOR_INTERVAL
+
+
+def join(comparisons: Iterable[Comparison]) -> list[Comparison]:
+    """Put comparisons of the same question at the same point, one behind the other, into one each.
+
+    Ratios stay those of the trials in which they were measured, where baseline and floor took turns with
+    the arm; the figures of baseline and floor are those of the first trial.
+    """
+    joined: list[list[Comparison]] = []
+    for one in comparisons:
+        if joined and _point(joined[-1][0]) == _point(one):
+            joined[-1].append(one)
+        else:
+            joined.append([one])
+    return [parts[0] if len(parts) == 1 else _joined(parts) for parts in joined]
+
+
+def _point(one: Comparison) -> tuple[object, ...]:
+    asked = (one.scenario, one.method, one.part, one.users, one.sample, one.baseline)
+    return (*asked, one.forks_asked, one.messages, one.machine)
+
+
+def _joined(parts: Sequence[Comparison]) -> Comparison:
+    arms: dict[str, ArmFigures] = {}
+    for part in parts:
+        for arm in part.arms:
+            arms.setdefault(arm.name, arm)
+    ordered = sorted(arms.values(), key=lambda arm: arm.floor)
+    return replace(
+        parts[0],
+        arms=tuple(ordered),
+        forks=min(part.forks for part in parts),
+        seconds=sum(part.seconds for part in parts),
+        turn=max(part.turn for part in parts),
+        findings=tuple(dict.fromkeys(finding for part in parts for finding in part.findings)),
+        versions={name: version for part in parts for name, version in part.versions.items()},
+        trials=len(parts),
+        sentence=_sentence(parts, ordered),
+    )
+
+
+def _sentence(parts: Sequence[Comparison], arms: Sequence[ArmFigures]) -> str:
+    """Say who is the fastest; arms of different trials are compared through the baseline alone."""
+    baseline = parts[0].baseline
+    rated = [arm for arm in arms if "time" in arm.ratios]
+    ranked = sorted(rated, key=lambda arm: arm.ratios["time"].estimate.value)
+    if not ranked:
+        return parts[0].sentence
+    first = ranked[0]
+    estimate = first.ratios["time"].estimate
+    what = sentence.cost(parts[0].part, parts[0].messages)
+    among = f"of {len(rated) + 1} arms in {len(parts)} trials that share {baseline}"
+    if min(part.forks for part in parts) < FORKS_FOR_INTERVAL:
+        return (
+            f"{among[0].upper()}{among[1:]}, {first.name} took the least in these few starts: "
+            f"{sentence.show(estimate)} the {what}; that says nothing of the next start."
+        )
+    if not first.ratios["time"].resolved or estimate.value >= 1:
+        return f"None {among} is shown to be faster than it in {what}."
+    tied = [arm.name for arm in ranked[1:] if _overlap(first, arm)]
+    doubt = "" if first.validity == VALID else f"; {first.validity}"
+    near = f"; too close to tell apart: {', '.join(tied)}" if tied else ""
+    return (
+        f"{first.name} is the fastest {among}: {sentence.show(estimate)} the {what} of {baseline}"
+        f"{sentence.bounds(estimate)}{near}{doubt}."
+    )
+
+
+def _overlap(one: ArmFigures, other: ArmFigures) -> bool:
+    high, low = one.ratios["time"].estimate.high, other.ratios["time"].estimate.low
+    return high is None or low is None or low <= high

@@ -1,0 +1,95 @@
+"""Calls of MessagePack messages, each on a stream of hashicorp's yamux, over plain TCP.
+
+`stacks/transports/yamux_message.py` says what stands on a stream, `yamux_session.py` how streams share a
+connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
+from importlib import metadata
+from typing import Any, TypeVar
+
+from stacks.base import MAX_MESSAGE, Address, Codec, Facts, Kind, Method, Options, Served, Service
+from stacks.codecs.msgpack import FORMAT
+from stacks.transports import dispatch, listener, loop, streams
+from stacks.transports.connections import Connections
+from stacks.transports.yamux_client import YamuxClient
+from stacks.transports.yamux_server import Offer, YamuxConnection
+
+T = TypeVar("T")
+
+_KINDS = frozenset(Kind)
+
+
+class YamuxStack:
+    """Multiplexing by hand."""
+
+    name = "yamux-msgpack"
+    multiplexes = True
+    wire = True
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """All of them."""
+        return _KINDS
+
+    @property
+    def facts(self) -> Facts:
+        """What the fairness sheet says."""
+        return Facts(
+            concurrency="asyncio protocol on uvloop, handlers one after the other",
+            threads="server: one loop; client: the caller's, which read for each other, and one a call that "
+            "streams requests",
+            nagle="off (TCP_NODELAY)",
+            compression="none",
+            tls="off",
+            deadline="kept by the client, which then resets the stream and so ends the call",
+            max_message=MAX_MESSAGE,
+            abilities=("deadlines", "cancellation", "flow control", "streams", "multiplexing"),
+            versions={"uvloop": metadata.version("uvloop"), **FORMAT.versions},
+        )
+
+    def codec(self, message: type[T]) -> Codec[T]:
+        """MessagePack."""
+        return FORMAT.codec(message)
+
+    def serve(self, service: Service, address: Address, options: Options) -> AbstractContextManager[Served]:
+        """Serve until the context ends; connections are then cut."""
+        offers = {
+            method.name.encode(): _offer(method, options.max_message, service.delay)
+            for method in dispatch.carried(service, _KINDS)
+        }
+
+        @asynccontextmanager
+        async def opened() -> AsyncIterator[Address]:
+            listening = listener.listen(address)
+            found = listener.bound(listening, address)
+            connections = Connections()
+            server = await asyncio.get_running_loop().create_server(
+                lambda: YamuxConnection(offers, service.delay, options.max_message, connections),
+                sock=listening,
+                backlog=listener.BACKLOG,
+            )
+            try:
+                yield found
+            finally:
+                server.close()
+                connections.end()
+                await server.wait_closed()
+
+        return loop.serve(opened)
+
+    def connect(self, address: Address, options: Options) -> YamuxClient:
+        """Open a connection; raises `Unavailable`."""
+        return YamuxClient(address, options)
+
+
+def _offer(method: Method[Any, Any], limit: int, delay: float) -> Offer:
+    requests, encode = FORMAT.codec(method.request), FORMAT.codec(method.reply).encode
+    if method.kind is Kind.UNARY:
+        return Offer(method.kind, dispatch.answerer(requests.decode, method.handler, encode, limit), None)
+    stream = streams.streamer(method, requests.from_tree, encode, limit, delay)
+    return Offer(method.kind, None, stream)

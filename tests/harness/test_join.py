@@ -1,0 +1,80 @@
+import pytest
+from msgspec.structs import replace
+
+from harness.decide.compare import answer, decide
+from harness.decide.join import join
+
+BASE = "grpc-protobuf"
+
+
+def groups(made, costs, size=2, **options):
+    """Make one result for every `size` of the arms, each with the baseline and the floor."""
+    rest = [name for name in costs if name != BASE]
+    return [
+        made.result(
+            {BASE: costs[BASE], **{name: costs[name] for name in rest[k : k + size]}},
+            floor=10_000,
+            seed=k,
+            **options,
+        )
+        for k in range(0, len(rest), size)
+    ]
+
+
+def arm(comparison, name):
+    return next(arm for arm in comparison.arms if arm.name == name)
+
+
+COSTS = {BASE: 100_000, "a": 50_000, "b": 200_000, "c": 50_100, "d": 150_000}
+
+
+def test_trials_of_one_point_become_one_with_every_arm_once(made):
+    parts = [decide(result) for result in groups(made, COSTS)]
+    (joined,) = join(parts)
+    assert [arm.name for arm in joined.arms] == [BASE, "a", "b", "c", "d", "floor"]
+    assert joined.trials == 2
+    assert joined.seconds == sum(part.seconds for part in parts)
+
+
+def test_ratios_stay_those_of_their_own_trial(made):
+    parts = [decide(result) for result in groups(made, COSTS)]
+    (joined,) = join(parts)
+    measured = {arm.name: arm.ratios for part in parts for arm in part.arms if arm.ratios}
+    assert {arm.name: arm.ratios for arm in joined.arms if arm.ratios} == measured
+
+
+def test_the_sentence_names_the_fastest_and_who_is_too_close(made):
+    (joined,) = answer(groups(made, COSTS, fork_sd=0.03)).comparisons
+    first, second = sorted("ac", key=lambda name: arm(joined, name).ratios["time"].estimate.value)
+    assert joined.sentence.startswith(
+        f"{first} is the fastest of 5 arms in 2 trials that share grpc-protobuf: 0."
+    )
+    assert joined.sentence.endswith(f"too close to tell apart: {second}.")
+
+
+def test_where_none_is_faster_than_the_baseline_nothing_is_claimed(made):
+    slower = {name: 150_000 if name != BASE else 100_000 for name in COSTS}
+    (joined,) = answer(groups(made, slower)).comparisons
+    assert joined.sentence == (
+        "None of 5 arms in 2 trials that share grpc-protobuf is shown to be faster than it in time per call."
+    )
+
+
+def test_few_forks_give_no_verdict(made):
+    (joined,) = answer(groups(made, COSTS, forks=2)).comparisons
+    assert "says nothing of the next start" in joined.sentence
+    assert "fastest" not in joined.sentence
+
+
+@pytest.mark.parametrize(
+    "change", [{"users": 2}, {"sample": "large"}, {"method": "Echo"}, {"part": "encode"}, {"scenario": "x"}]
+)
+def test_other_points_stay_apart(made, change):
+    one, two = groups(made, COSTS)
+    two = replace(two, trial=replace(two.trial, **change))
+    assert [found.trials for found in answer([one, two]).comparisons] == [1, 1]
+
+
+def test_a_trial_by_itself_is_left_as_it_is(made):
+    one = decide(made.result())
+    assert join([one]) == [one]
