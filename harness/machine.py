@@ -14,7 +14,21 @@ from pathlib import Path
 
 from harness.results import Machine
 
-_LIBRARIES = ("gevent", "grpcio", "locust", "msgpack", "msgspec", "numpy", "protobuf", "uvloop")
+_LIBRARIES = (
+    "gevent",
+    "graphql-core",
+    "grpcio",
+    "httptools",
+    "locust",
+    "msgpack",
+    "msgspec",
+    "numpy",
+    "orjson",
+    "protobuf",
+    "thriftpy2",
+    "uvicorn",
+    "uvloop",
+)
 _CGROUPS = (Path("/sys/fs/cgroup/cpu.stat"), Path("/sys/fs/cgroup/cpu/cpu.stat"))
 _LATENCY = Path("/dev/cpu_dma_latency")
 _PRESSURE = Path("/proc/pressure/cpu")

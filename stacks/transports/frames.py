@@ -12,6 +12,8 @@ ENVELOPE = 2048
 """Bytes that a frame may have around its payload: head, method's name, or an error."""
 _LENGTH = struct.Struct(">i")
 _AT_ONCE = 64 * 1024
+_STRANGE = 8
+"""Messages after which a peer is no stranger any more."""
 
 
 class OversizeError(Exception):
@@ -29,12 +31,19 @@ class Frames:
     thriftpy2 itself takes a frame of any length, and looks into the next one where a message ends early. Here
     a length over `limit` is refused before anything is buffered, and nothing is read that has not been asked
     for by `expect`. `largest` is the size of the largest frame that is sent, with its length.
+
+    The first messages of a peer go to `check` before the library sees them. To do so with all would take too
+    long, but who speaks another protocol, has another schema or damages bytes shows it soon.
     """
 
     def __init__(
-        self, receive: Callable[[int], bytes], send: Callable[[bytes], object], max_message: int
+        self,
+        receive: Callable[[int], bytes],
+        send: Callable[[bytes], object],
+        max_message: int,
+        check: Callable[[bytes], None] | None = None,
     ) -> None:
-        """Take how to receive up to so many bytes (none at the end), and how to send all of some."""
+        """Take how to receive up to so many bytes (none at the end), how to send all, and how to check."""
         self._receive = receive
         self._send = send
         self.limit = max_message + ENVELOPE
@@ -42,6 +51,8 @@ class Frames:
         self._left = 0
         self._rest = b""
         self._expected = False
+        self._check = check
+        self._unchecked = _STRANGE if check else 0
 
     def expect(self) -> None:
         """Let the next frame be read; raises `ProtocolError` if the last one was not needed."""
@@ -53,7 +64,7 @@ class Frames:
         """Give some of the present frame, or the beginning of the next.
 
         Raises `ConnectionLost` at the connection's end, `Refused` for a frame over the limit and
-        `ProtocolError` at a frame's end.
+        `ProtocolError` at a frame's end, or if there is something wrong with it.
         """
         if self._left:
             data = self._more(min(most, self._left))
@@ -62,10 +73,12 @@ class Frames:
         if not self._expected:
             raise ProtocolError("a message ends too early")
         self._expected = False
-        data = self._beginning(most) if self._rest else self._receive(min(most, _AT_ONCE))
-        while len(data) < _LENGTH.size:
+        if self._unchecked:
+            self._look()
+        data = self._draw(min(most, _AT_ONCE)) if self._rest else self._receive(min(most, _AT_ONCE))
+        if len(data) < _LENGTH.size:
             data += self._more(_LENGTH.size - len(data))
-        end = _LENGTH.size + self._checked(_LENGTH.unpack_from(data)[0])
+        end = self._end(data)
         self._left = end - len(data)
         if self._left < 0:
             self._left = 0
@@ -82,7 +95,22 @@ class Frames:
     def flush(self) -> None:
         """Have nothing to do: thriftpy2 calls this after each frame."""
 
-    def _beginning(self, most: int) -> bytes:
+    def _look(self) -> None:
+        """Receive the next frame as a whole, check it, and keep it to be read."""
+        assert self._check is not None
+        self._unchecked -= 1
+        data = self._draw(_AT_ONCE)
+        if len(data) < _LENGTH.size:
+            data += self._more(_LENGTH.size - len(data))
+        end = self._end(data)
+        if len(data) < end:
+            data += self._more(end - len(data))
+        self._rest = data + self._rest
+        self._check(data[_LENGTH.size : end])
+
+    def _draw(self, most: int) -> bytes:
+        if not self._rest:
+            return self._receive(most)
         data, self._rest = self._rest[:most], self._rest[most:]
         return data
 
@@ -90,16 +118,18 @@ class Frames:
         """Receive some bytes, or all of a large piece, as thriftpy2 would copy what it has for every bit."""
         pieces = []
         while size:
-            data = self._receive(min(size, _AT_ONCE))
+            data = self._draw(min(size, _AT_ONCE))
             if not data:
                 raise ConnectionLost("the peer closed the connection")
             pieces.append(data)
             size -= len(data)
         return b"".join(pieces)
 
-    def _checked(self, length: int) -> int:
+    def _end(self, data: bytes) -> int:
+        """Tell where the frame ends that begins with `data`."""
+        length: int = _LENGTH.unpack_from(data)[0]
         if length > self.limit:
             raise Refused(dispatch.oversize("received", length, self.limit))
         if length <= 0:
             raise ProtocolError(f"a frame cannot have a length of {length}")
-        return length
+        return _LENGTH.size + length

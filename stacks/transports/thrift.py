@@ -20,7 +20,8 @@ from thriftpy2.transport import TCyFramedTransport
 
 from stacks.base import MAX_MESSAGE, Address, Codec, Facts, Kind, Method, Options, Served, Service
 from stacks.codecs import thrift
-from stacks.codecs.thrift import Conversion, Encoding
+from stacks.codecs.thrift import Encoding
+from stacks.codecs.thrift_struct import Conversion, conversion, unwritable
 from stacks.codecs.thrift_types import Envelope, RpcError, envelope
 from stacks.errors import ProtocolError, Remote
 from stacks.transports import dispatch, listener, threads
@@ -78,7 +79,7 @@ class ThriftStack:
         found = listener.bound(listening, address)
 
         def talk(connection: socket.socket) -> None:
-            frames = Frames(connection.recv, connection.sendall, options.max_message)
+            frames = Frames(connection.recv, connection.sendall, options.max_message, self._encoding.check)
             protocol = self._encoding.protocol(TCyFramedTransport(frames))
             process, expect = _Processor(offer, frames).process, frames.expect
             while True:
@@ -141,7 +142,7 @@ class _Processor(TProcessor):
 
 
 def _served(method: Method[Any, Any], delay: float, stopping: threading.Event, encoding: Encoding) -> _Method:
-    requests, replies = thrift.conversion(method.request), thrift.conversion(method.reply)
+    requests, replies = conversion(method.request), conversion(method.reply)
     around = envelope(method.name, requests.struct, replies.struct)
     read, handle, write = requests.from_struct, method.handler, replies.to_struct
 
@@ -171,7 +172,7 @@ def _unsent(error: Exception, method: _Method, reply: Any, limit: int) -> Remote
     if isinstance(error, OversizeError):
         return Remote("RESOURCE_EXHAUSTED", dispatch.oversize("reply", error.size - method.overhead, limit))
     try:
-        why = thrift.unwritable(method.reply.message, method.reply.from_struct(reply), error)
+        why = unwritable(method.reply.message, method.reply.from_struct(reply), error)
     except ProtocolError as other:
         why = other
     return Remote("INTERNAL", f"cannot write the reply: {why}")

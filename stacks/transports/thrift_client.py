@@ -14,6 +14,7 @@ from thriftpy2.transport import TCyFramedTransport
 from stacks.base import Address, Method, Options, Q, R, Replies
 from stacks.codecs import thrift
 from stacks.codecs.thrift import Encoding
+from stacks.codecs.thrift_struct import conversion, unwritable
 from stacks.codecs.thrift_types import RpcError, envelope
 from stacks.errors import CallError, ConnectionLost, ProtocolError, Refused, Remote, Timeout, Unavailable
 from stacks.transports import dispatch
@@ -46,7 +47,7 @@ class ThriftClient:
     def unary(self, method: Method[Q, R]) -> Callable[[Q, float], R]:
         """Bind `method`."""
         dispatch.check(method, dispatch.UNARY)
-        requests, replies = thrift.conversion(method.request), thrift.conversion(method.reply)
+        requests, replies = conversion(method.request), conversion(method.reply)
         name, limit = method.name, self._options.max_message
         write, read = requests.to_struct, replies.from_struct
         around = envelope(name, requests.struct, replies.struct)
@@ -66,7 +67,7 @@ class ThriftClient:
                 try:
                     line.exchange(name, args, result, timeout, limit + surplus)
                 except _UnwritableError as error:
-                    raise _unsent(error.cause, surplus, limit) or thrift.unwritable(
+                    raise _unsent(error.cause, surplus, limit) or unwritable(
                         requests.message, request, error.cause
                     ) from error
                 except Remote:
@@ -132,7 +133,7 @@ class _Line:
         self._address = address
         self._timeout = timeout
         self._deadline = 0.0
-        self._frames = Frames(self._receive, self._send, max_message)
+        self._frames = Frames(self._receive, self._send, max_message, encoding.check)
         self._transport = TCyFramedTransport(self._frames)
         self._protocol = encoding.protocol(self._transport)
         self._number = 0

@@ -1,8 +1,8 @@
 """A blocking HTTP/1.1 client with keep-alive, for plain threads and for gevent's greenlets alike.
 
 Its sockets are the standard library's, so that gevent can patch them, and its parser is httptools'.
-geventhttpclient fits no thread without gevent, limits single reads instead of calls, and does not look
-for a response before the last of a request has gone out.
+geventhttpclient leaves descriptors behind in each thread that gevent does not run, limits single reads
+instead of calls, and does not look for a response before the last of a request has gone out.
 """
 
 from __future__ import annotations

@@ -106,14 +106,24 @@ class Conversation:
         while view:
             window = min(stream.granted - stream.sent, WINDOW)
             if connection.blocked or not window:
-                if connection.blocked:
-                    connection.postpone(stream)
-                await self._wait()
+                await self._stand(len(view))
                 continue
             piece, view = view[:window], view[window:]
             connection.write(self._session.data(stream, piece, last=last and not view))
         if monotonic() > self._until:
             await self._breathe()
+
+    async def _stand(self, size: int) -> None:
+        """Wait with `size` bytes of a reply until they might be sent."""
+        connection = self._connection
+        if connection.blocked:
+            connection.stall(self._stream)
+        connection.standing += size
+        try:
+            await self._wait()
+        finally:
+            connection.standing -= size
+            connection.go_on()
 
     async def _wait(self) -> None:
         self._connection.tell(self._session.accept(self._stream))

@@ -119,9 +119,8 @@ class YamuxLink:
         frame = self.session.reset(stream)
         if rouse or self._queue:
             self._wake(stream)
-            self._admit()
             if self._relay.is_read():
-                # Who reads may be one of them: the server's answer to a ping lets it look again.
+                # Who reads may be one of them, or let them know: the server's answer to a ping makes it look.
                 frame += self.session.ping(stream.number)
         self.post(frame)
 

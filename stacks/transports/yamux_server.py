@@ -18,6 +18,8 @@ from stacks.transports.yamux_session import VIOLATED, WINDOW, Session, Stream
 
 _UNFINISHED = 64 * 1024 * 1024
 """Bytes of requests that are not complete, beyond which a connection lets only the oldest of them grow."""
+_STANDING = 64 * 1024 * 1024
+"""Bytes of replies that the client's windows hold back, beyond which a connection starts no more calls."""
 _UNTAKEN = 1024 * 1024
 """Bytes in front of a client that does not read, beyond which it is cut: it lets us answer for nothing."""
 _LINGER = 1.0
@@ -35,8 +37,8 @@ class Offer(NamedTuple):
 class YamuxConnection(asyncio.Protocol):
     """Reads whatever comes, so that no client waits for itself; bounds are those of yamux's windows.
 
-    While the client does not take its replies, or too many of them wait for their simulated work, complete
-    requests wait, too.
+    While the client does not take its replies, or too many of them wait for their simulated work or for
+    their windows, complete requests wait, too.
     """
 
     def __init__(self, offers: dict[bytes, Offer], delay: float, limit: int, others: Connections) -> None:
@@ -44,10 +46,12 @@ class YamuxConnection(asyncio.Protocol):
         self.session = Session(client=False)
         self.limit = limit
         self.blocked = False
+        self.standing = 0
         self._offers = offers
         self._delay = delay
         self._others = others
         self._postponed: dict[Stream, None] = {}
+        self._stalled: dict[Stream, None] = {}
         self._unfinished: dict[Stream, int] = {}
         self._held = 0
         self._waiting = 0
@@ -63,6 +67,7 @@ class YamuxConnection(asyncio.Protocol):
         """End all calls."""
         self._others.discard(self)
         self._postponed.clear()
+        self._stalled.clear()
         for stream in tuple(self.session.streams.values()):
             self.session.reset(stream)
             self._poke(stream)
@@ -91,6 +96,8 @@ class YamuxConnection(asyncio.Protocol):
         if session.control:
             self.tell(bytes(session.control))
             session.control.clear()
+        if self._postponed:
+            self.go_on()
 
     def pause_writing(self) -> None:
         """Hold replies back."""
@@ -99,11 +106,22 @@ class YamuxConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Let replies go on."""
         self.blocked = False
-        self._go_on()
+        self.go_on()
 
-    def postpone(self, stream: Stream) -> None:
-        """Come back to a stream once replies may go on."""
-        self._postponed[stream] = None
+    def stall(self, stream: Stream) -> None:
+        """Come back to a stream, which has an owner, once replies may go on."""
+        self._stalled[stream] = None
+
+    def go_on(self) -> None:
+        """Come back to the streams that may have to wait no longer."""
+        while self._stalled and not self.blocked:
+            stream = next(iter(self._stalled))
+            del self._stalled[stream]
+            self._poke(stream)
+        while self._postponed and not self._is_full():
+            stream = next(iter(self._postponed))
+            del self._postponed[stream]
+            self._take(stream)
 
     def tell(self, frame: bytes) -> None:
         """Send what is no reply, and may be nothing."""
@@ -129,14 +147,8 @@ class YamuxConnection(asyncio.Protocol):
         if self._held <= _UNFINISHED or next(iter(self._unfinished)) is stream:
             self.tell(self.session.widen(stream))
 
-    def _go_on(self) -> None:
-        while self._postponed and not self._is_full():
-            stream = next(iter(self._postponed))
-            del self._postponed[stream]
-            self._poke(stream)
-
     def _is_full(self) -> bool:
-        return self.blocked or self._waiting >= 2 * self.limit
+        return self.blocked or self._waiting >= 2 * self.limit or self.standing >= _STANDING
 
     def _poke(self, stream: Stream) -> None:
         if stream.owner is None:
@@ -149,7 +161,7 @@ class YamuxConnection(asyncio.Protocol):
         if stream.reset:
             self.shrink(stream)
             return
-        if self.blocked or (self._waiting and self._is_full()):
+        if self._is_full():
             self._postponed[stream] = None
             return
         try:
@@ -203,7 +215,7 @@ class YamuxConnection(asyncio.Protocol):
             self._waiting -= len(reply)
             if not stream.reset:
                 self._reply(stream, reply)
-            self._go_on()
+            self.go_on()
 
         def news() -> None:
             if stream.reset and not timer.cancelled():
@@ -225,6 +237,7 @@ class YamuxConnection(asyncio.Protocol):
             self.write(self.session.data(stream, reply, last=True))
             self.discard(stream)
         else:
+            self.standing += len(reply)
             stream.owner = functools.partial(self._pour, stream, [memoryview(reply)])
             stream.owner()
 
@@ -235,10 +248,12 @@ class YamuxConnection(asyncio.Protocol):
             if not window:
                 return
             if self.blocked:
-                self._postponed[stream] = None
+                self.stall(stream)
                 return
             piece, rest[0] = rest[0][:window], rest[0][window:]
+            self.standing -= len(piece)
             self.write(self.session.data(stream, piece, last=not rest[0]))
+        self.standing -= len(rest[0])
         self.discard(stream)
 
     def discard(self, stream: Stream) -> None:

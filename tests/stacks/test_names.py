@@ -37,6 +37,7 @@ def without(monkeypatch, package):
         ("graphql-json", "graphql", "graphql"),
         ("rest-json", "uvicorn", "rest"),
         ("rest-json", "httptools", "rest"),
+        ("thrift-binary", "thriftpy2", "thrift"),
     ],
 )
 def test_a_missing_package_is_named_with_the_command_that_brings_it(monkeypatch, name, package, extra):

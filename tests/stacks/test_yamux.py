@@ -7,7 +7,7 @@ import dataclasses
 import itertools
 import socket
 import threading
-from collections import deque
+import time
 from time import monotonic
 
 import msgpack
@@ -613,11 +613,22 @@ def test_a_reply_has_gone_out_before_the_next_is_made(opened):
     assert in_time == [True]
 
 
-def test_the_timeout_holds_though_replies_never_cease(served):
-    swell = served.stream(ORACLE["Swell"])([Ask(100, "")], 0.2)
+def test_the_timeout_holds_though_replies_are_there(by_hand):
+    def talk(server):
+        server.request()
+        server.say(reply(1, [1, ""], 0))
+        server.request()
+        server.say(reply(1, [2, ""], 0), reply(3, [3, b""]))
+
+    client = by_hand(talk)
+    end = monotonic() + 0.1
+    replies = client.stream(ORACLE["Count"])([Ask(2, "")], 0.1)
+    assert next(replies) == Told(1, "")
+    assert client.unary(SHOP["Echo"])(shop.Note(3, b""), LONG).id == 3
+    time.sleep(max(0.0, end - monotonic()))
     with pytest.raises(Timeout):
-        deque(swell, maxlen=0)
-    assert served._link.session.streams == {}
+        next(replies)
+    assert list(replies) == []
 
 
 def test_requests_over_the_limit_end_their_call(opened):

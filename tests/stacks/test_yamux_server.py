@@ -144,6 +144,14 @@ def test_what_comes_before_any_work_is_accepted_at_once(peer):
     ]
 
 
+def test_a_call_that_waits_for_requests_is_accepted(peer):
+    caller = peer(service.read(Oracle))
+    caller.ask(1, "Converse", flags=SYN)
+    assert caller.hear() == (UPDATE, ACK, 1, 0, b"")
+    caller.ask(1, [5, ""], flags=FIN)
+    assert caller.reply(1) == [0, [5, ""]]
+
+
 def test_replies_come_as_far_as_the_window_goes(peer):
     caller = peer(service.read(Oracle))
     caller.ask(1, "Grow", [600_000, ""])
@@ -316,6 +324,29 @@ def test_calls_that_are_reset_while_replies_stand_still_leave_nothing(deaf):
     assert transport.frames() == []
 
 
+def test_no_more_calls_start_while_too_many_replies_stand(deaf, monkeypatch):
+    connection, transport = deaf
+    monkeypatch.setattr(yamux_server, "_STANDING", 3_000_000)
+    connection._offers[b"Echo"] = Offer(Kind.UNARY, lambda _: bytes(1_000_000), None)
+    for number in range(1, 21, 2):
+        connection.data_received(frame(DATA, SYN | FIN, number, payload=b"\xa4Echo"))
+    assert transport.frames() == [(DATA, ACK, number, WINDOW) for number in range(1, 11, 2)]
+    connection.pause_writing()
+    connection.data_received(frame(UPDATE, 0, 3, 1_000_000))
+    connection.data_received(frame(UPDATE, RST, 1))
+    assert transport.frames() == []
+    connection.resume_writing()
+    heads = transport.frames()
+    assert {each[2] for each in heads} == {3, 11, 13}
+    assert (UPDATE, FIN, 3, 0) in heads
+    connection.data_received(frame(UPDATE, RST, 5))
+    assert transport.frames() == [(DATA, ACK, 15, WINDOW)]
+    for number in range(7, 21, 2):
+        connection.data_received(frame(UPDATE, RST, number))
+    assert connection.standing == 0
+    assert connection._postponed == connection._stalled == {}
+
+
 def test_what_comes_after_the_reply_is_dropped(opened):
     async def first(requests):
         async for _ in requests:
@@ -335,6 +366,29 @@ def test_what_comes_after_the_reply_is_dropped(opened):
         connection.data_received(frame(UPDATE, FIN, 1))
         assert connection.session.streams == {}
 
+    asyncio.run(talk())
+
+
+def test_a_stream_that_stands_keeps_calls_from_starting_until_it_ends(opened, monkeypatch):
+    async def large(requests):
+        async for _ in requests:
+            yield bytes(2 * WINDOW)
+
+    async def talk():
+        offers = {b"Large": Offer(Kind.BIDI, None, large), b"Echo": Offer(Kind.UNARY, bytes, None)}
+        connection = YamuxConnection(offers, 0.0, 1_000_000, Connections())
+        transport = Deaf(opened.enter_context(socket.socket()))
+        connection.connection_made(transport)
+        connection.data_received(frame(DATA, SYN, 1, payload=b"\xa5Large\x01"))
+        await asyncio.sleep(0)
+        connection.data_received(frame(DATA, SYN | FIN, 3, payload=b"\xa4Echo"))
+        assert transport.frames() == [(DATA, ACK, 1, WINDOW)]
+        connection.data_received(frame(UPDATE, RST, 1))
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}), return_exceptions=True)
+        assert transport.frames() == [(DATA, ACK, 3, 2), (UPDATE, FIN, 3, 0)]
+        assert connection.standing == 0
+
+    monkeypatch.setattr(yamux_server, "_STANDING", 1000)
     asyncio.run(talk())
 
 

@@ -332,6 +332,7 @@ def history(pieces):
     return seen, sorted(theirs.streams), bytes(theirs.control), failure
 
 
+@settings(deadline=None)
 @given(
     FRAMES, st.lists(st.integers(1, 3), min_size=12, max_size=12), st.lists(st.integers(1, 30), min_size=1)
 )
