@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -154,6 +154,42 @@ class Replies(Iterator[R_co], Protocol[R_co]):
 
     def close(self) -> None:
         """Cancel what is left of the call, its requests too; may be called twice, and after the end."""
+        ...
+
+
+class Route(msgspec.Struct, frozen=True):
+    """What a hop passes on, and where to."""
+
+    prefix: str
+    """Beginning of a request's path, such as ``/rpcduel.Shop/``; ``/`` for everything."""
+    upstream: Address
+
+
+class Hop(Protocol):
+    """Something between client and service that passes calls on: a gateway, or the tap."""
+
+    @property
+    def name(self) -> str:
+        """The public name, such as ``envoy``."""
+        ...
+
+    @property
+    def carries(self) -> frozenset[str]:
+        """Transports that pass through it, such as ``grpc`` and ``rest``; empty for every one."""
+        ...
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """What the fairness sheet says: versions, processes, how connections go upstream."""
+        ...
+
+    def serve(self, routes: Sequence[Route], listen: Address) -> AbstractContextManager[Served]:
+        """Pass calls on until the context ends; `Served.pids` are all processes whose CPU is its own.
+
+        Connections upstream are ready, where the hop can do that, before it accepts any. Raises
+        `AddressError` when the port is taken, `MissingPackageError` when its program is not installed,
+        and `StackError` with the end of what it said when it does not start.
+        """
         ...
 
 

@@ -1,4 +1,4 @@
-"""Serves one stack in the foreground: says where on standard output, and stops on a signal."""
+"""Serves one stack, or passes calls on, in the foreground: says where on standard output, and stops on a signal."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 import stacks
-from stacks import service, work
-from stacks.base import MAX_MESSAGE, Address, Options
+from stacks import hops, service, work
+from stacks.base import MAX_MESSAGE, Address, Options, Route, Served
 from stacks.errors import StackError
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
@@ -46,12 +46,22 @@ def serve(
             raise StackError(f"stack {stack!r} has no wire, so nobody could call it; choose another")
         served = work.add(service.load(offered), worked)
         with found.serve(served, address or Address(), Options(max_message=max_message)) as server:
-            # What is there now stays; the collector need not look at it again and again.
-            gc.collect()
-            gc.freeze()
-            sys.stdout.write(msgspec.json.encode(server).decode() + "\n")
-            sys.stdout.flush()
-            _wait(stopping, with_parent=with_parent)
+            _stay(server, stopping, with_parent=with_parent)
+
+
+def pass_on(hop: str, routes: Sequence[Route], address: Address, *, with_parent: bool = False) -> None:
+    """Pass calls on through `hop` until SIGTERM or SIGINT; otherwise like `serve`."""
+    with _signals() as stopping, hops.find(hop).serve(routes, address) as served:
+        _stay(served, stopping, with_parent=with_parent)
+
+
+def _stay(served: Served, stopping: socket.socket, *, with_parent: bool) -> None:
+    # What is there now stays; the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
+    sys.stdout.write(msgspec.json.encode(served).decode() + "\n")
+    sys.stdout.flush()
+    _wait(stopping, with_parent=with_parent)
 
 
 @contextlib.contextmanager
