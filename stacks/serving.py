@@ -1,4 +1,4 @@
-"""Serves one stack, or passes calls on, in the foreground: says where on standard output, and stops on a signal."""
+"""Serves a stack, or passes calls on, in the foreground: says where on standard output, stops on a signal."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ _BUILT_IN: dict[str, str] = {}
 """Hop → ``module:factory``."""
 
 _EXTRAS = {"trustme": "tls"}
-"""Package that is imported → the extra of rpcduel that brings it; all else that gateways need is in `gateways`."""
+"""Package that is imported → the extra of rpcduel that brings it; else it is `gateways`."""
 
 
 def names() -> tuple[str, ...]:
