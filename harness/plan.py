@@ -156,7 +156,9 @@ def _varied(
         forms, impossible = _forms(family, scenario, methods, found)
         fit, left_out = _sorted_out(forms, point, offered, found, scenario)
         none = (*none, *impossible, *left_out)
-        if not fit:
+        if len(fit) == 1:
+            none = (*none, LeftOut(fit[0].name, "there is nothing left to hold it against"))
+        if len(fit) <= 1:
             continue
         baseline = _baseline(wish, [arm.name for arm in fit])
         for group in _groups(fit, baseline):
@@ -203,6 +205,8 @@ def _unfit(stack: Stack, method: Method[Any, Any], point: Point, scenario: Scena
 
     Raises `SchemaError` or `ProtocolError` for a message that its format cannot hold.
     """
+    if point.users > 1 and (point.part or not stack.wire):
+        return "what has no wire never waits, so one user's calls would all come before the next one's"
     if not point.part and method.kind not in stack.kinds:
         kinds = ", ".join(kind for kind in Kind if kind in stack.kinds)
         return f"{method.name} is a {method.kind} call, and {stack.name} carries: {kinds}"

@@ -22,13 +22,13 @@ class Estimate(msgspec.Struct, frozen=True):
 
 
 class Ratio(msgspec.Struct, frozen=True):
-    """A cost of an arm as a multiple of the baseline's; above 1 is slower."""
+    """A cost of an arm by message, as a multiple of the baseline's; above 1 is slower."""
 
     metric: str
-    """``p50``, ``time`` (per call) or ``cpu`` (client + server, per call)."""
+    """``p50``, ``time`` or ``cpu`` (client + hops + server), per call, or message where calls have many."""
     estimate: Estimate
     difference: float
-    """Arm − baseline in ns: of the medians for p50, per call for time and cpu."""
+    """Arm − baseline in ns: of the medians for p50, of the means for time and cpu."""
     resolved: bool
     """Whether 1 lies outside the interval; never true for a spread."""
     long_turns: bool
@@ -74,7 +74,7 @@ class ArmFigures(msgspec.Struct, frozen=True):
     bound_by: str
     """``client``, ``hop``, ``server``, ``shared core``, ``waiting``; empty where not to be known."""
     times_floor: float | None
-    """p50, divided by `messages`, as a multiple of the floor's."""
+    """p50 by message as a multiple of the floor's."""
     messages: int
     """Messages of one call; 1 for unary calls."""
     payload: tuple[int, int] | None

@@ -129,8 +129,7 @@ def _times_floor(rounds: Rounds, arm: int, lost: Iterable[str], *, long: bool) -
     if rounds.floor is None or not {costs.FLOOR, rounds.name(arm)}.isdisjoint(lost):
         return None
     found, _ = effects(rounds, "p50", arm, rounds.floor, long=long)
-    messages = next((run.messages for run in rounds.result.runs if run.arm == rounds.name(arm)), 1)
-    return None if np.isnan(found).all() else of_effects(found, None).value / messages
+    return None if np.isnan(found).all() else of_effects(found, None).value
 
 
 def _ratios(rounds: Rounds, arm: int, lost: frozenset[str], sensitive: frozenset[str]) -> dict[str, Ratio]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
 from msgspec.structs import replace
+from scipy.special import stdtrit
 
-from harness.decide import sentence
+from harness.decide import sentence, stats
 from harness.decide.comparison import VALID, ArmFigures, Comparison
 from harness.decide.estimates import FORKS_FOR_INTERVAL
 
@@ -53,7 +55,10 @@ def _joined(parts: Sequence[Comparison]) -> Comparison:
 
 
 def _sentence(parts: Sequence[Comparison], arms: Sequence[ArmFigures]) -> str:
-    """Say who is the fastest; arms of different trials are compared through the baseline alone."""
+    """Say who is the fastest; arms of different trials are compared through the baseline alone.
+
+    As in a single trial, two arms count as different only if they are so over all pairs (Bonferroni).
+    """
     baseline = parts[0].baseline
     rated = [arm for arm in arms if "time" in arm.ratios]
     ranked = sorted(rated, key=lambda arm: arm.ratios["time"].estimate.value)
@@ -68,9 +73,13 @@ def _sentence(parts: Sequence[Comparison], arms: Sequence[ArmFigures]) -> str:
             f"{among[0].upper()}{among[1:]}, {first.name} took the least in these few starts: "
             f"{sentence.show(estimate)} the {what}; that says nothing of the next start."
         )
-    if not first.ratios["time"].resolved or estimate.value >= 1:
+    alpha = (1 - stats.CONFIDENCE) / math.comb(len(rated) + 1, 2)
+    faster = [arm for arm in ranked if (bound := _bounds(arm, parts, alpha)) and bound[1] < 1]
+    if not faster:
         return f"None {among} is shown to be faster than it in {what}."
-    tied = [arm.name for arm in ranked[1:] if _overlap(first, arm)]
+    first = faster[0]
+    estimate = first.ratios["time"].estimate
+    tied = [arm.name for arm in ranked if arm is not first and _overlap(first, arm, parts, alpha)]
     doubt = "" if first.validity == VALID else f"; {first.validity}"
     near = f"; too close to tell apart: {', '.join(tied)}" if tied else ""
     return (
@@ -79,6 +88,17 @@ def _sentence(parts: Sequence[Comparison], arms: Sequence[ArmFigures]) -> str:
     )
 
 
-def _overlap(one: ArmFigures, other: ArmFigures) -> bool:
-    high, low = one.ratios["time"].estimate.high, other.ratios["time"].estimate.low
-    return high is None or low is None or low <= high
+def _bounds(arm: ArmFigures, parts: Sequence[Comparison], alpha: float) -> tuple[float, float] | None:
+    """Widen the interval of an arm's ratio to be wrong with probability `alpha`, for all pairs looked at."""
+    estimate = arm.ratios["time"].estimate
+    if estimate.basis != "interval" or not estimate.low or not estimate.high:
+        return None
+    forks = min(part.forks for part in parts)
+    factor = float(stdtrit(forks - 1, 1 - alpha / 2) / stdtrit(forks - 1, (1 + stats.CONFIDENCE) / 2))
+    middle, half = math.log(estimate.value), math.log(estimate.high / estimate.low) / 2 * factor
+    return math.exp(middle - half), math.exp(middle + half)
+
+
+def _overlap(one: ArmFigures, other: ArmFigures, parts: Sequence[Comparison], alpha: float) -> bool:
+    ours, theirs = _bounds(one, parts, alpha), _bounds(other, parts, alpha)
+    return ours is None or theirs is None or (theirs[0] <= ours[1] and ours[0] <= theirs[1])

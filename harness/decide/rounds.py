@@ -103,30 +103,37 @@ def _table(result: Result, fork: int, *, long: bool) -> Rows:
     return table
 
 
-def _p50(turns: Turns, ours: Rows, theirs: Rows) -> tuple[float, float]:
-    known = (turns.p50[ours] > 0) & (turns.p50[theirs] > 0)
-    costs = [turns.p50[rows[known]].astype(np.float64) for rows in (ours, theirs)]
+Pair = tuple[Rows, Rows]
+Counts = tuple[int, int]
+"""Messages of a call of either arm: costs are by message."""
+
+
+def _p50(turns: Turns, pair: Pair, counts: Counts) -> tuple[float, float]:
+    known = (turns.p50[pair[0]] > 0) & (turns.p50[pair[1]] > 0)
+    costs = [turns.p50[rows[known]] / count for rows, count in zip(pair, counts, strict=True)]
     difference = float(np.median(costs[0] - costs[1])) if known.any() else float("nan")
     return stats.median_ln_ratio(*costs), difference
 
 
-def _time(turns: Turns, ours: Rows, theirs: Rows) -> tuple[float, float]:
-    costs = [time_per_call(turns, rows) for rows in (ours, theirs)]
+def _time(turns: Turns, pair: Pair, counts: Counts) -> tuple[float, float]:
+    costs = [time_per_call(turns, rows) / count for rows, count in zip(pair, counts, strict=True)]
     return stats.ln_ratio(*costs), costs[0] - costs[1]
 
 
-def _cpu(turns: Turns, ours: Rows, theirs: Rows) -> tuple[float, float]:
-    costs = [cpu(turns, rows) for rows in (ours, theirs)]
+def _cpu(turns: Turns, pair: Pair, counts: Counts) -> tuple[float, float]:
+    costs = [cpu(turns, rows) / count for rows, count in zip(pair, counts, strict=True)]
     return stats.ln_ratio(*costs), costs[0] - costs[1]
 
 
-def _typical_time(turns: Turns, ours: Rows, theirs: Rows) -> tuple[float, float]:
+def _typical_time(turns: Turns, pair: Pair, counts: Counts) -> tuple[float, float]:
     with np.errstate(divide="ignore", invalid="ignore"):  # a turn may have no call in its window
-        costs = [turns.window[rows] / turns.done[rows] for rows in (ours, theirs)]
+        costs = [
+            turns.window[rows] / turns.done[rows] / count for rows, count in zip(pair, counts, strict=True)
+        ]
     return stats.median_ln_ratio(*costs), float("nan")
 
 
-_EFFECTS: dict[str, Callable[[Turns, Rows, Rows], tuple[float, float]]] = {
+_EFFECTS: dict[str, Callable[[Turns, Pair, Counts], tuple[float, float]]] = {
     "p50": _p50,
     "time": _time,
     "cpu": _cpu,
@@ -169,15 +176,22 @@ def effects(
     long: bool = False,
     part: tuple[float, float] = WHOLE,
 ) -> tuple[Numbers, Numbers]:
-    """Give per fork ln(cost of `arm` / cost of `base`), and the difference of the costs in ns.
+    """Give per fork ln(cost of `arm` / cost of `base`) by message, and the difference of the costs in ns.
+
+    Where a call is one message, as unary calls are, that is by call.
 
     `metric` is ``p50`` (median over rounds of the rounds' ratios), ``time`` and ``cpu`` (ratio of sums over
     rounds), or ``typical time`` (median over rounds of the rounds' time per call, which leaves bursts out).
     NaN where a fork says nothing.
     """
+    counts = messages(rounds.result, rounds.name(arm)), messages(rounds.result, rounds.name(base))
     found = [
-        _EFFECTS[metric](rounds.turns, ours, theirs)
-        for ours, theirs in rounds.pairs(arm, base, long=long, part=part)
+        _EFFECTS[metric](rounds.turns, pair, counts) for pair in rounds.pairs(arm, base, long=long, part=part)
     ]
     ratios, differences = np.array(found, float).reshape(-1, 2).T
     return ratios, differences
+
+
+def messages(result: Result, arm: str) -> int:
+    """Give how many messages a call of `arm` has."""
+    return next((run.messages for run in result.runs if run.arm == arm), 1)

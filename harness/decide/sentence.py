@@ -33,12 +33,13 @@ def write(rounds: Rounds, arms: Sequence[ArmFigures], findings: Sequence[Finding
         return f"{trial.baseline}, which ratios refer to, has no valid figures: {why}."
     if not ranked:
         return f"There is no arm with valid figures to hold against {trial.baseline}."
+    what = cost(trial.part, arms[rounds.baseline].messages)
     if rounds.forks < FORKS_FOR_INTERVAL:
-        return _seen(rounds.forks, ranked[0], trial.baseline, cost(trial.part, ranked[0].messages))
+        return _seen(rounds.forks, ranked[0], trial.baseline, what)
     first = arms[rounds.baseline] if _time(ranked[0]) >= 1 else ranked[0]
     others = [arm for arm in (arms[rounds.baseline], *ranked) if arm is not first]
     tied = [arm for arm in others if not _apart(rounds, arms, first, arm)]
-    return f"{_answer(trial, first, others, tied)}{_doubts([first, arms[rounds.baseline]], findings)}."
+    return f"{_answer(trial, what, first, others, tied)}{_doubts([first, arms[rounds.baseline]], findings)}."
 
 
 def cost(part: str, messages: int) -> str:
@@ -73,8 +74,10 @@ def _apart(rounds: Rounds, arms: Sequence[ArmFigures], first: ArmFigures, other:
     return not low <= 0 <= high
 
 
-def _answer(trial: Trial, first: ArmFigures, others: Sequence[ArmFigures], tied: Sequence[ArmFigures]) -> str:
-    baseline, what = trial.baseline, cost(trial.part, first.messages)
+def _answer(
+    trial: Trial, what: str, first: ArmFigures, others: Sequence[ArmFigures], tied: Sequence[ArmFigures]
+) -> str:
+    baseline = trial.baseline
     names = _and([first.name, *(arm.name for arm in tied)])
     if len(tied) == len(others):
         only = next(arm for arm in (first, *tied) if arm.ratios)

@@ -94,7 +94,8 @@ class BareGrpcClient:
 
     def __init__(self, address: Address) -> None:
         """Make it, with a connection of its own."""
-        self._channel = grpc.insecure_channel(str(address), [("grpc.use_local_subchannel_pool", 1)])
+        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
+        self._channel = grpc.insecure_channel(str(address), options)
 
     def unary(self, method: Method[Q, R]) -> Callable[[Q, float], R]:
         """Bind `method`."""

@@ -111,6 +111,7 @@ class Fork:
         rival, stolen = _used(rivals), cpu.steal()
         played: Played | None = self._try(k, partial(contender.play, turn))
         if played is None:
+            self._hand_in(tally)  # whoever hangs must not let its predecessor pay for the wait
             return False
         time.sleep(_REST)
         rival, stolen = _used(rivals) - rival, cpu.steal() - stolen
@@ -150,15 +151,21 @@ class Fork:
         if self._open is None:
             return
         contender, row = self._open
-        self._open = None
         client, hop, server = (now - then for now, then in zip(contender.read(), contender.seen, strict=True))
-        tally.add(
+        self._open = (
+            contender,
             row._replace(
                 client=row.client + client,
                 hop=row.hop + hop,
                 server=row.server + server if contender.served else row.server,
-            )
+            ),
         )
+        self._hand_in(tally)
+
+    def _hand_in(self, tally: Tally) -> None:
+        if self._open is not None:
+            tally.add(self._open[1])
+            self._open = None
 
     def _advance(self, k: int, fork: int, part: float) -> None:
         """Tell how far we are; `part` of this fork is done."""

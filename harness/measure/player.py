@@ -64,7 +64,8 @@ class Player:
         baton.send(Ready(self.check(), self._stack.facts, self._payload(), self._messages()))
         gc.collect()
         gc.freeze()
-        gc.disable()
+        if not self._setup.part:  # what a codec's garbage costs belongs to it
+            gc.disable()
         while isinstance(turn := baton.receive(), Turn):
             baton.send(self.play(turn))
         baton.send(Finished(self._recorder.histograms(), self._recorder.out_of_range))

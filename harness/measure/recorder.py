@@ -66,7 +66,7 @@ class Recorder:
             calls=len(sent),
             failed=len(sent) - int(np.count_nonzero(good)),
             done=len(times),
-            window=int((ended[inside] - sent[inside]).sum()) // len(seats),
+            window=int((ended[inside] - sent[inside]).sum()) // max(1, _present(seats, closes)),
             p50=int(np.median(times)) if len(times) else -1,
             max=int(times.max()) if len(times) else -1,
             errors=_errors(seats),
@@ -84,6 +84,14 @@ class Recorder:
             for long in (False, True)
             if (keys := sorted(key for key in self._counts if key[:2] == (figure, long)))
         ]
+
+
+def _present(seats: Sequence[Seat], closes: int) -> int:
+    """Count the users who had begun to call before the window closed.
+
+    Where calls never wait, one user's fill the turn before the next one comes to begin.
+    """
+    return sum(bool(seat.stamps) and seat.stamps[0] < closes for seat in seats)
 
 
 def _arrived(seats: Sequence[Seat], sent: Times, chosen: NDArray[np.bool_]) -> tuple[Times, Times]:

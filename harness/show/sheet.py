@@ -84,7 +84,7 @@ def fill(comparison: Comparison) -> Sheet:
 
 
 def per_message(arm: ArmFigures) -> ArmFigures:
-    """Give the figures of `arm` with its costs and rate by message instead of by call."""
+    """Give the absolute figures of `arm` by message instead of by call; ratios are that already."""
     count = arm.messages
     if count == 1:
         return arm
@@ -95,10 +95,6 @@ def per_message(arm: ArmFigures) -> ArmFigures:
         client_cpu=None if arm.client_cpu is None else arm.client_cpu / count,
         hop_cpu=None if arm.hop_cpu is None else arm.hop_cpu / count,
         server_cpu=None if arm.server_cpu is None else arm.server_cpu / count,
-        ratios={
-            metric: replace(ratio, difference=ratio.difference / count)
-            for metric, ratio in arm.ratios.items()
-        },
     )
 
 

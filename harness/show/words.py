@@ -191,8 +191,9 @@ def notes(comparison: Comparison) -> list[str]:
 def crossover(found: Crossover) -> str:
     """Say who overtakes whom, and where."""
     return clean(
-        f"{found.large} overtakes {found.small} between {found.low} and {found.high}, at about "
-        f"{units.size(found.size)} ({found.method}, {count(found.users, 'user')})"
+        f"{found.large} overtakes {found.small} between {found.low} and {found.high}"
+        f"{f', at about {units.size(found.size)}' if found.size else ''} "
+        f"({found.method}, {count(found.users, 'user')})"
     )
 
 

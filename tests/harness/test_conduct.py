@@ -20,6 +20,7 @@ from harness import histogram, machine
 from harness.decide.compare import decide
 from harness.measure import conduct, cpu
 from harness.measure.books import Books
+from harness.measure.contender import ArmError
 from harness.measure.fork import Fork
 from harness.measure.tally import Tally
 from harness.measure.wire import Played
@@ -465,6 +466,31 @@ class Idler:
 
     def read(self) -> tuple[int, int, int]:
         return self.client.read(), self.hop.read(), self.server.read()
+
+
+def test_an_arm_that_hangs_does_not_make_its_predecessor_pay():
+    idlers: list[Idler] = []
+    for k in range(2):
+        Idler(f"a{k}", idlers)
+    asked = trial(*(idler.arm for idler in idlers), seconds=0.05)
+    tally, books = Tally(), [Books(idler.arm, stacks.find("floor").facts) for idler in idlers]
+    fork = Fork(asked, dict(enumerate(idlers)), books, Watch())
+    fork._others = cpu.Others(())
+    played = [0]
+
+    def hang(turn: object) -> Played:
+        played[0] += 1
+        if played[0] < 4:
+            return Idler.play(idlers[1], turn)
+        idlers[0].server.time += 5_000_000
+        raise ArmError("it hangs")
+
+    idlers[1].play = hang  # type: ignore[method-assign]
+    idlers[1].stop = lambda: None  # type: ignore[attr-defined]
+    fork.play(asked, 0, Random(1), tally)
+    tally.keep()
+    assert played[0] == 4
+    assert tally.turns().server.max() <= 107
 
 
 class Clock:

@@ -39,7 +39,7 @@ def test_every_pair_of_arms_is_looked_at_but_the_floor(made):
 def test_sizes_at_which_nothing_is_shown_lie_between(made):
     costs = {"a": (50_000, 100_000, 100_000, 200_000), "b": (100_000,) * 4}
     (found,) = crossover.find(series(made, costs, fork_sd=0.05))
-    assert (found.low, found.high) == ("100B", "100KiB")
+    assert (found.low, found.high, found.size) == ("100B", "100KiB", None)
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,32 @@ def test_order_of_results_does_not_matter(made):
     results = series(made, {"a": (50_000, 50_000, 200_000, 200_000), "b": (100_000,) * 4})
     assert crossover.find(results) == crossover.find(results[::-1])
     assert isinstance(crossover.find(results)[0], Crossover)
+
+
+def test_an_arm_without_valid_figures_overtakes_nobody(made):
+    results = series(made, {"a": (50_000, 50_000, 200_000, 200_000), "b": (100_000,) * 4})
+    assert crossover.find(results)
+    lost = [made.turns(result, arm="a", failed=lambda old: old + 1) for result in results]
+    assert crossover.find(lost) == []
+
+
+def test_a_turn_sensitive_arm_is_judged_by_its_long_turns_as_in_the_table(made):
+    long = {"a": 50_000, "b": 100_000}
+    costs = (50_000, 50_000, 200_000, 200_000)
+    results = series(made, {"a": costs, "b": (100_000,) * 4}, fork_sd=0.003, long_costs=long)
+    assert crossover.find(results) == []
+
+
+def test_equal_arms_seldom_overtake_each_other(made):
+    equal = dict.fromkeys("abcde", (100000,) * 4)
+    runs = [
+        [
+            replace(result, trial=replace(result.trial, scenario="payload", sample=size))
+            for k, size in enumerate(SIZES)
+            for result in [
+                made.result({n: c[k] for n, c in equal.items()}, rounds=6, long_rounds=0, seed=k + 4 * run)
+            ]
+        ]
+        for run in range(20)
+    ]
+    assert sum(bool(crossover.find(run)) for run in runs) <= 2

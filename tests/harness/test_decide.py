@@ -291,3 +291,15 @@ def test_turns_of_an_arm_that_is_not_there_are_named(made):
     strange = replace(result.turns, arm=result.turns.arm + 1)
     with pytest.raises(ResultError, match="arm 1 to 2, but the trial has 2 arms"):
         decide(replace(result, turns=strange))
+
+
+def test_ratios_are_by_message_where_calls_of_arms_have_different_numbers_of_them(made):
+    result = made.result({GRPC: 100_000, TCP: 500_000}, floor=10_000)
+    result = made.run(made.run(result, TCP, messages=200), GRPC, messages=10)
+    comparison = decide(result)
+    ratios = arm(comparison, TCP).ratios
+    for metric in ("p50", "time", "cpu"):
+        assert ratios[metric].estimate.value == pytest.approx(0.25, rel=0.05)
+    assert ratios["time"].difference == pytest.approx(2_500 - 10_000, rel=0.1)
+    assert arm(comparison, TCP).times_floor == pytest.approx(0.25, rel=0.05)
+    assert "the time per message of grpc-protobuf" in comparison.sentence

@@ -79,3 +79,25 @@ def test_other_points_stay_apart(made, change):
 def test_a_trial_by_itself_is_left_as_it_is(made):
     one = decide(made.result())
     assert join([one]) == [one]
+
+
+def test_equal_arms_are_seldom_called_the_fastest(made):
+    equal = {BASE: 100_000, **{f"a{k}": 100_000 for k in range(10)}}
+    claims = 0
+    for run in range(20):
+        results = [
+            made.result(
+                {BASE: 100_000, **{n: equal[n] for n in names}}, rounds=6, long_rounds=0, seed=10 * run + k
+            )
+            for k, names in enumerate((list(equal)[1:6], list(equal)[6:]))
+        ]
+        claims += "is the fastest" in answer(results).comparisons[0].sentence
+    assert claims <= 2
+
+
+def test_one_that_is_shown_to_be_faster_is_named_though_another_looks_it_and_is_not_shown(made):
+    noisy = made.result({BASE: 100_000, "noisy": 70_000}, fork_sd=0.5, seed=3)
+    clear = made.result({BASE: 100_000, "clear": 85_000}, fork_sd=0.001, seed=4)
+    (joined,) = answer([noisy, clear]).comparisons
+    assert joined.sentence.startswith("clear is the fastest of 3 arms")
+    assert "too close to tell apart: noisy" in joined.sentence

@@ -18,7 +18,7 @@ from stacks.errors import SchemaError, StackError, UnknownStackError
 MILLISECOND = 1_000_000
 
 
-def some(count, stack="memory"):
+def some(count, stack="tcp-msgpack"):
     """Make arms a0, a1, … of one stack."""
     return tuple(Arm(name=f"a{k}", stack=stack) for k in range(count))
 
@@ -256,6 +256,13 @@ def test_multiplex_puts_all_forms_of_all_stacks_together():
     assert trial.baseline == "t shared"
     with pytest.raises(SpecError, match="the baseline 't' is no arm; arms are: t per-user, t shared"):
         trials(Wish(scenario="multiplex", arms=arms, users=(16,), baseline="t"))
+
+
+@pytest.mark.parametrize("wish", [{}, {"scenario": "codec"}])
+def test_many_users_of_what_never_waits_are_refused(wish):
+    arms = (Arm("m", "memory-json"), Arm("n", "memory-msgpack"))
+    with pytest.raises(SpecError, match="what has no wire never waits"):
+        trials(Wish(arms=arms, users=(2,), **wish))
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

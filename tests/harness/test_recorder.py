@@ -61,7 +61,8 @@ def slow(seats, opens, closes):
                 done += 1
                 times.append(ended - sent)
     p50 = int(statistics.median(times)) if times else -1
-    window = taken // len(seats) if calls else 0
+    present = sum(1 for seat in seats if any(stamp < closes for stamp in seat.stamps[:1]))
+    window = taken // present if present else 0
     return Figures(calls, failed, done, window, p50, max(times, default=-1), errors), times
 
 
@@ -130,7 +131,7 @@ def test_failures_count_by_kind_with_the_first_text_of_each():
         calls=6,
         failed=3,
         done=3,
-        window=51 // 3,
+        window=51 // 2,
         p50=10,
         max=10,
         errors={"Timeout": (2, "later"), "ConnectionLost": (1, "gone")},
@@ -199,6 +200,13 @@ def test_a_fork_that_did_not_come_to_its_end_is_left_out():
     assert tally.turns().arm.tolist() == [0]
     tally.keep()
     assert tally.turns().arm.tolist() == [0, 100]
+
+
+def test_users_who_never_came_to_call_are_not_counted_as_present():
+    turn = [seat_of([0, 10, 20, 30]), seat_of([35, 45]), seat_of([])]
+    assert Recorder().take(turn, 0, 30, long=False, block=0).window == 30
+    turn = [seat_of([0, 10, 20, 30]), seat_of([5, 45])]
+    assert Recorder().take(turn, 0, 30, long=False, block=0).window == (30 + 40) // 2
 
 
 def streamed(stamps, arrivals, failures=()):
