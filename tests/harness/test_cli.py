@@ -114,7 +114,7 @@ def stored(tmp_path, monkeypatch):
     return tmp_path / "results"
 
 
-@pytest.mark.parametrize("name", ["", "list", "report", "serve"])
+@pytest.mark.parametrize("name", ["", "list", "report", "schema", "serve"])
 def test_help(name):
     args = [name, "--help"] if name else ["--help"]
     found = CliRunner().invoke(group, args, prog_name="rpcduel", terminal_width=80)
