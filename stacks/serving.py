@@ -75,8 +75,12 @@ def _stay(
     _say(served)
     _wait(stopping, with_parent=with_parent, tell=tell)
     if tell:
-        with contextlib.suppress(BrokenPipeError):  # who started us has gone
-            _say(tell())
+        _tell(tell)
+
+
+def _tell(tell: Callable[[], object]) -> None:
+    with contextlib.suppress(BrokenPipeError):  # who wanted to know has gone
+        _say(tell())
 
 
 def _say(value: object) -> None:
@@ -114,7 +118,7 @@ def _wait(stopping: socket.socket, *, with_parent: bool, tell: Callable[[], obje
         for number in stopping.recv(1) if stopping in ready else b"":
             if number != _TELLING or tell is None:
                 return
-            _say(tell())
+            _tell(tell)
 
 
 def _standard_input() -> int:

@@ -19,11 +19,11 @@ from stacks.service import DEFAULT
     metavar="SIZE",
     help="Of small, medium, large, or a size as 10KiB.",
 )
-@click.option("--service", default=DEFAULT, show_default=True, metavar="M:C", help="Whose methods are called.")
+@click.option(
+    "--service", default=DEFAULT, show_default=True, metavar="M:C", help="Whose methods are called."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def command(
-    spec: str, calls: int, users: int, method: str, sample: str, service: str, as_json: bool
-) -> None:
+def command(spec: str, calls: int, users: int, method: str, sample: str, service: str, as_json: bool) -> None:
     """Count connections and bytes of calls over SPEC: [name=]stack[@hop…][,key=value…].
 
     A tap stands between client and server, or before and behind each hop. It passes everything on unchanged.

@@ -140,7 +140,9 @@ def _payload(stack: Stack, method: Method[Any, Any], sample: str) -> tuple[int, 
     request = samples.request(method, sample, 0, MESSAGES)
     sent = request.requests if isinstance(request, Batch) else [request]
     answers = samples.answers(method, request)
-    return sum(len(requests.encode(each)) for each in sent), sum(len(replies.encode(each)) for each in answers)
+    return sum(len(requests.encode(each)) for each in sent), sum(
+        len(replies.encode(each)) for each in answers
+    )
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from harness.tapped import Part, Point, Tapped
 from stacks.hops.tap_counts import Bytes
 
 _WIDTH = 80
-_PLAIN = Box(str(SIMPLE_HEAD).replace("─", "-") + "\n", ascii=True)
+_PLAIN = Box(str(SIMPLE_HEAD).replace("─", "-"), ascii=True)
 _ROWS = ("payload", "headers", "framing", "control", "other", "total", "overhead")
 
 
@@ -121,9 +121,10 @@ def _by_call(part: Part, way: str) -> dict[str, float]:
 
 
 def _closing(point: Point) -> str:
-    part = point.closing
-    more = f"; besides, {part.bytes_out:,} out and {part.bytes_in:,} in at the end"
-    return f"in all {point.total.bytes_out:,} out, {point.total.bytes_in:,} in{more if part.bytes_out + part.bytes_in else ''}"
+    part, whole = point.closing, point.total
+    end = f"; of these {part.bytes_out:,} out and {part.bytes_in:,} in at the end, beside all calls"
+    said = end if part.bytes_out or part.bytes_in else ""
+    return f"in all {whole.bytes_out:,} bytes out and {whole.bytes_in:,} in{said}"
 
 
 def _many(number: int, what: str) -> str:

@@ -68,10 +68,11 @@ def _lines(flow: Flow) -> Script:
         found = call or _LINE_REPLY.match(start)
         flow.calls += call is not None
         front = found.end() if found else 0
-        behind = 3 if call else 2 if found else 1
+        size = len(start) - front
         parts[FRAMING] += front
-        parts[BODY] += len(start) - front
+        parts[BODY] += size
         if not whole:
-            yield Past(b"\n", BODY)
+            size += yield Past(b"\n", BODY)
+        behind = min(size, 3 if call else 2 if found else 1)
         parts[BODY] -= behind
         parts[FRAMING] += behind

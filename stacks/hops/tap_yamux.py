@@ -45,7 +45,7 @@ def _frames(flow: Flow, ways: tuple[dict[int, Side], dict[int, Side]], way: int)
         if version or kind > _AWAY:
             return
         flow.parts[CONTROL if kind else FRAMING] += _HEAD.size
-        flow.calls += bool(flags & _SYN and not way)
+        flow.calls += bool(flags & _SYN and not way and kind in (_DATA, _UPDATE))
         if flags & _RST:
             for each in ways:
                 each.pop(number, None)
