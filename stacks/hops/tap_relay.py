@@ -27,7 +27,7 @@ async def opened(listen: Address, upstream: Address, books: Books) -> AsyncItera
     """
     loop = asyncio.get_running_loop()
     listening = listener.listen(listen)
-    tasks: set[asyncio.Task[None]] = set()
+    tasks: dict[asyncio.Task[None], Wire] = {}
     closing = False
 
     def accept() -> Wire:
@@ -37,8 +37,8 @@ async def opened(listen: Address, upstream: Address, books: Books) -> AsyncItera
             client.reset()
         else:
             task = loop.create_task(_relay(client, upstream, books))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
+            tasks[task] = client
+            task.add_done_callback(tasks.pop)
         return client
 
     server = await loop.create_server(accept, sock=listening)
@@ -47,7 +47,9 @@ async def opened(listen: Address, upstream: Address, books: Books) -> AsyncItera
     finally:
         closing = True
         server.close()
-        for task in tasks:
+        for task, client in tasks.items():
+            # One that has not begun would end without a look at its client.
+            client.reset()
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await server.wait_closed()
@@ -156,7 +158,9 @@ class Wire(asyncio.Protocol):
         """End at once, so that whoever is at the other end knows; also before there is a connection."""
         self._cut = True
         if (transport := self._alive()) is not None:
-            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _CUT)
+            # Where connecting is given up, uvloop has closed the socket, but not the transport.
+            with contextlib.suppress(OSError, ValueError):
+                transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _CUT)
             transport.abort()
 
     def wait(self) -> None:

@@ -35,7 +35,7 @@ PROTOCOLS = {
     "tcp-json": "JSON lines",
     "yamux-msgpack": "yamux",
 }
-STREAMING = [name for name in PROTOCOLS if stacks.find(name).kinds > {Kind.UNARY}]
+STREAMING = [name for name in PROTOCOLS if Kind.BIDI in stacks.find(name).kinds]
 
 
 def payload(stack, method, requests):
