@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from typing import TextIO
 
 import msgspec
@@ -16,6 +17,7 @@ from harness.tapped import Part, Point, Tapped
 from stacks.hops.tap_counts import Bytes
 
 _WIDTH = 80
+_LEAST = 20
 _PLAIN = Box(str(SIMPLE_HEAD).replace("─", "-"), ascii=True)
 _ROWS = ("payload", "headers", "framing", "control", "other", "total", "overhead")
 
@@ -23,8 +25,9 @@ _ROWS = ("payload", "headers", "framing", "control", "other", "total", "overhead
 def render(tapped: Tapped) -> str:
     """Write one JSON object: the client's point at the top, and all of them in ``points``."""
     points = [_point(point) for point in tapped.points]
-    whole = msgspec.structs.asdict(tapped) | points[0] | {"points": points}
-    return json.write({"format": json.FORMAT, **whole})
+    asked = msgspec.structs.asdict(tapped)
+    del asked["points"]
+    return json.write({"format": json.FORMAT, **asked, **points[0], "points": points})
 
 
 def _point(point: Point) -> dict[str, object]:
@@ -47,7 +50,13 @@ def _part(part: Part) -> dict[str, object]:
         **msgspec.structs.asdict(part),
         "overhead_out": part.overhead_out,
         "overhead_in": part.overhead_in,
+        "kinds_out": _kinds(part.kinds_out),
+        "kinds_in": _kinds(part.kinds_in),
     }
+
+
+def _kinds(found: Bytes) -> dict[str, int]:
+    return {name: getattr(found, name) for name in ("body", "framing", "headers", "control", "other")}
 
 
 def show(tapped: Tapped, stream: TextIO | None = None, width: int | None = None) -> None:
@@ -58,7 +67,10 @@ def show(tapped: Tapped, stream: TextIO | None = None, width: int | None = None)
     unicode = words.unicode(console.encoding)
 
     def told(text: str, style: str = "") -> Text:
-        return Text(text if unicode else words.to_ascii(text), style)
+        lines = textwrap.fill(
+            text, max(console.width, _LEAST), subsequent_indent="  ", break_on_hyphens=False
+        )
+        return Text(lines if unicode else words.to_ascii(lines), style)
 
     console.print(told(_title(tapped), "bold"))
     for point in tapped.points:
@@ -122,9 +134,9 @@ def _by_call(part: Part, way: str) -> dict[str, float]:
 
 def _closing(point: Point) -> str:
     part, whole = point.closing, point.total
-    end = f"; of these {part.bytes_out:,} out and {part.bytes_in:,} in at the end, beside all calls"
+    end = f"; of these {part.bytes_out:,} and {part.bytes_in:,} at the end"
     said = end if part.bytes_out or part.bytes_in else ""
-    return f"in all {whole.bytes_out:,} bytes out and {whole.bytes_in:,} in{said}"
+    return f"in all {whole.bytes_out:,} bytes out, {whole.bytes_in:,} in{said}"
 
 
 def _many(number: int, what: str) -> str:

@@ -35,12 +35,12 @@ class TapHop:
 
     @contextmanager
     def serve(self, routes: Sequence[Route], listen: Address) -> Iterator[Served]:
-        """Relay to the only upstream until the context ends; raises `StackError` where more are given."""
+        """Relay to the only upstream until the context ends; raises `StackError` for several of them."""
         upstreams = {route.upstream for route in routes}
         if len(upstreams) != 1:
             raise StackError(
-                f"the tap does not look at paths, so it passes all on to one address, not to {len(upstreams)}; "
-                "give one route"
+                "the tap does not look at paths, so it passes all on to one address, "
+                f"not to {len(upstreams)}; give one route"
             )
         upstream = upstreams.pop()
         with loop.serve(lambda: opened(listen, upstream, self._books)) as served:

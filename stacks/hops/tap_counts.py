@@ -44,7 +44,7 @@ class Connection(msgspec.Struct, frozen=True):
     """One TCP connection, seen from the side that opened it."""
 
     protocol: str
-    """``HTTP/2``, ``HTTP/1``, ``TLS``, ``MessagePack-RPC``, ``JSON lines``, ``yamux``, ``Thrift``, ``unknown``."""
+    """Such as ``HTTP/2``, ``HTTP/1``, ``Thrift`` or ``TLS``; ``unknown`` where it cannot be told."""
     calls: int
     """Calls that began, as far as the protocol tells; 0 where it does not."""
     out: Bytes

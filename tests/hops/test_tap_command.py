@@ -17,7 +17,7 @@ from stacks.hops.tap_counts import Bytes, Counts
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from sockets import LONG, read  # noqa: E402 -- no package, so found by its place
+from sockets import LONG, read
 
 COMMAND = [sys.executable, "-P", "-m", "stacks", "hop", "tap"]
 
@@ -97,5 +97,6 @@ def test_several_places_are_refused_in_a_line():
     done = subprocess.run([*COMMAND, *routes], capture_output=True, text=True, timeout=LONG, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "error: the tap does not look at paths, so it passes all on to one address, not to 2; give one route\n"
+        "error: the tap does not look at paths, so it passes all on to one address, not to 2; "
+        "give one route\n"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import msgpack
@@ -18,7 +19,7 @@ from stacks.hops.tap_value import Value
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from exchanges import EXCHANGES, PREFACE, grpc, h2  # noqa: E402 -- no package, so found by its place
+from exchanges import EXCHANGES, PREFACE, grpc, h2
 
 MIB = 1 << 20
 
@@ -54,7 +55,7 @@ def test_in_any_chunks_it_is_the_same(data, name):
     for way, whole in exchange.steps:
         cuts = sorted(data.draw(st.sets(st.integers(0, len(whole)), max_size=8)))
         edges = [0, *cuts, len(whole)]
-        chunks += [(way, whole[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+        chunks += [(way, whole[a:b]) for a, b in pairwise(edges)]
     assert see(chunks) == wanted(exchange)
 
 
@@ -94,7 +95,7 @@ def skip(data, cuts):
 
     side = Side(script(), flow)
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    for a, b in zip(edges, edges[1:], strict=False):
+    for a, b in pairwise(edges):
         side.feed(data[a:b])
     return sizes, flow.parts[BODY]
 

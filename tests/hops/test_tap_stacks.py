@@ -20,7 +20,7 @@ from stacks.transports import streams
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from sockets import LONG  # noqa: E402 -- no package, so found by its place
+from sockets import LONG
 
 SHOP = service.load("stacks.shop:Shop")
 CALLS = 5
