@@ -188,9 +188,13 @@ def _read(
     )
     start, firsts = _counts(taps), _firsts(asked)
     with opened as calls:
-        for number in range(firsts):
-            user = number % asked.users
-            calls[user](requests[user], catalog.TIMEOUT)
+        if asked.arm.channel == "per-request":
+            _together(calls, requests, firsts)
+        else:
+            # One after the other, so that each gets a connection that has carried none.
+            for number in range(firsts):
+                user = number % asked.users
+                _call(calls[user], requests[user])
         first = _quiet(taps)
         _together(calls, requests, asked.calls - firsts)
         steady = _quiet(taps) if asked.calls > firsts else first
@@ -205,7 +209,7 @@ def _together(calls: Sequence[Call], requests: Sequence[Any], number: int) -> No
     def use(call: Call, request: Any) -> None:
         try:
             while not failures and next(tickets, None) is not None:
-                call(request, catalog.TIMEOUT)
+                _call(call, request)
         except BaseException as error:  # noqa: BLE001 -- raised again where it can be told
             failures.append(error)
 
@@ -224,6 +228,12 @@ def _together(calls: Sequence[Call], requests: Sequence[Any], number: int) -> No
                 user.join()
     if failures:
         raise failures[0]
+
+
+def _call(call: Call, request: Any) -> None:
+    call(request, catalog.TIMEOUT)
+    if isinstance(request, Batch):
+        request.clear()
 
 
 def _counts(taps: Sequence[_Tap]) -> list[Counts]:

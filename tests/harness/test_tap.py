@@ -54,6 +54,11 @@ def test_grpc_opens_the_connections_that_the_mode_says(told, mode, users, connec
     assert found["first"]["calls"] == connections
 
 
+def test_every_user_calls_where_there_are_just_as_many_calls(told):
+    found = told("grpc-protobuf", "--calls", "8", "--users", "8")
+    assert (found["connections"], found["steady"]) == (8, None)
+
+
 @pytest.mark.parametrize(
     ("mode", "connections"), [("per-request", 20), ("shared", 1), ("per-user", 4), ("pool:2", 2)]
 )
@@ -63,6 +68,12 @@ def test_all_transports_open_the_connections_that_the_mode_says(told, name, mode
         pytest.skip("not applicable: one call at a time")
     found = told(f"{name},channel={mode}", "--calls", "20", "--users", "4")
     assert (found["connections"], found["seen"]) == (connections, 20)
+
+
+def test_calls_with_connections_of_their_own_are_in_flight_together(told):
+    found = told("tcp-msgpack,channel=per-request,work=wait:300ms", "--calls", "4", "--users", "4")
+    assert found["connections"] == 4
+    assert found["most"] > 1
 
 
 def test_payload_is_what_the_codec_writes_and_parts_add_up(told):
