@@ -107,7 +107,7 @@ def _table(point: Point, box: Box) -> Table:
         for name, part in found:
             table.add_column(f"{way}, {name}", justify="right", min_width=11)
             columns.append(_by_call(part, way))
-    digits = units.decimals([value for column in columns for value in column.values()])
+    digits = min(1, units.decimals([value for column in columns for value in column.values()]))
     for row in _ROWS:
         if row in ("payload", "total", "overhead") or any(column[row] for column in columns):
             style = "bold" if row == "overhead" else ""

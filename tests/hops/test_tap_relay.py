@@ -148,8 +148,7 @@ def test_a_slow_reader_slows_the_writer_and_loses_nothing(ends, way):
             received.update(data)
             count += len(data)
     assert (count, received.digest()) == (written, sent.digest())
-    counts = tap.counts()
-    assert (counts.out if way == "out" else counts.back).total == written
+    assert (tap.counts().out if way == "out" else tap.counts().back).total == written
 
 
 def test_what_waits_in_the_tap_is_bounded(ends, monkeypatch):
