@@ -9,7 +9,7 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -19,6 +19,7 @@ from stacks.base import MAX_MESSAGE, Address, Options, Route, Served
 from stacks.errors import StackError
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
+_TELLING = signal.SIGUSR1
 
 
 def serve(
@@ -50,26 +51,50 @@ def serve(
 
 
 def pass_on(hop: str, routes: Sequence[Route], address: Address, *, with_parent: bool = False) -> None:
-    """Pass calls on through `hop` until SIGTERM or SIGINT; otherwise like `serve`."""
-    with _signals() as stopping, hops.find(hop).serve(routes, address) as served:
-        _stay(served, stopping, with_parent=with_parent)
+    """Pass calls on through `hop` until SIGTERM or SIGINT; otherwise like `serve`.
+
+    A hop that counts has a method `counts` besides those of `Hop`: what this gives goes to standard output
+    as a line of JSON on each SIGUSR1, and at the end.
+    """
+    found = hops.find(hop)
+    tell: Callable[[], object] | None = getattr(found, "counts", None)
+    with _signals(*[_TELLING] if tell else []) as stopping, found.serve(routes, address) as served:
+        _stay(served, stopping, with_parent=with_parent, tell=tell)
 
 
-def _stay(served: Served, stopping: socket.socket, *, with_parent: bool) -> None:
+def _stay(
+    served: Served,
+    stopping: socket.socket,
+    *,
+    with_parent: bool,
+    tell: Callable[[], object] | None = None,
+) -> None:
     # What is there now stays; the collector need not look at it again and again.
     gc.collect()
     gc.freeze()
-    sys.stdout.write(msgspec.json.encode(served).decode() + "\n")
+    _say(served)
+    _wait(stopping, with_parent=with_parent, tell=tell)
+    if tell:
+        _tell(tell)
+
+
+def _tell(tell: Callable[[], object]) -> None:
+    with contextlib.suppress(BrokenPipeError):  # who wanted to know has gone
+        _say(tell())
+
+
+def _say(value: object) -> None:
+    """Write a line past Python's buffer, so that nothing is left to be flushed where nobody reads."""
     sys.stdout.flush()
-    _wait(stopping, with_parent=with_parent)
+    os.write(sys.stdout.fileno(), msgspec.json.encode(value) + b"\n")
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[socket.socket]:
-    """Give a socket that becomes readable when we are to stop."""
+def _signals(*more: signal.Signals) -> Iterator[socket.socket]:
+    """Give a socket that gets the number of each signal to stop, and of `more`, as a byte."""
     readable, writable = socket.socketpair()
     writable.settimeout(0)
-    before = {number: signal.signal(number, lambda *_: None) for number in _STOPPING}
+    before = {number: signal.signal(number, lambda *_: None) for number in (*_STOPPING, *more)}
     descriptor = signal.set_wakeup_fd(writable.fileno(), warn_on_full_buffer=False)
     try:
         yield readable
@@ -81,15 +106,19 @@ def _signals() -> Iterator[socket.socket]:
         writable.close()
 
 
-def _wait(stopping: socket.socket, *, with_parent: bool) -> None:
+def _wait(stopping: socket.socket, *, with_parent: bool, tell: Callable[[], object] | None) -> None:
     parent = _standard_input() if with_parent else None
     watched: list[socket.socket | int] = [stopping]
     if parent is not None:
         watched.append(parent)
     while True:
         ready = select.select(watched, [], [])[0]
-        if stopping in ready or (parent is not None and not os.read(parent, 4096)):
+        if parent is not None and parent in ready and not os.read(parent, 4096):
             return
+        for number in stopping.recv(1) if stopping in ready else b"":
+            if number != _TELLING or tell is None:
+                return
+            _tell(tell)
 
 
 def _standard_input() -> int:

@@ -19,6 +19,7 @@ from harness.results import Machine, Pressure, Result, Run, Trial, Turns
 from harness.version import VERSION
 from scenarios.arm import Arm, SpecError
 from scenarios.catalog import SCENARIOS
+from stacks import hops
 from stacks.base import Facts
 from stacks.errors import MissingPackageError
 
@@ -114,7 +115,7 @@ def stored(tmp_path, monkeypatch):
     return tmp_path / "results"
 
 
-@pytest.mark.parametrize("name", ["", "list", "report", "schema", "serve"])
+@pytest.mark.parametrize("name", ["", "list", "report", "schema", "serve", "tap"])
 def test_help(name):
     args = [name, "--help"] if name else ["--help"]
     found = CliRunner().invoke(group, args, prog_name="rpcduel", terminal_width=80)
@@ -267,7 +268,7 @@ def test_list_goes_on_past_stacks_that_cannot_be_loaded(monkeypatch, capsys):
     ]
     assert found["stacks"][0]["facts"]["versions"] == {"grpcio": "1.85"}
     assert found["stacks"][0]["default"]
-    assert found["hops"] == []
+    assert [each["name"] for each in found["hops"]] == [*hops.names()]
     assert {each["name"] for each in found["scenarios"]} == set(SCENARIOS)
 
 
