@@ -14,7 +14,7 @@ from scenarios import arm as arms
 from scenarios import catalog, channels, samples
 from scenarios.arm import Arm, SpecError
 from scenarios.catalog import Scenario
-from stacks import examples
+from stacks import examples, hops
 from stacks import service as services
 from stacks.base import Kind, Method, Service, Stack
 from stacks.errors import ProtocolError, SchemaError
@@ -91,6 +91,14 @@ def _check_arm(arm: Arm, stack: Stack) -> None:
     if not stack.wire and (arm.at or arm.server):
         raise SpecError(f"arm {arm.name!r}: {arm.stack} has no wire, so it takes no at and no server")
     channels.check(arm.channel, multiplexes=stack.multiplexes, stack=arm.stack)
+    transport = arm.stack.partition("-")[0]
+    for name in arm.hops:
+        carries = hops.find(name).carries
+        if not stack.wire or (carries and transport not in carries):
+            known = ", ".join(sorted(carries)) or "every transport that has a wire"
+            raise SpecError(
+                f"arm {arm.name!r}: {arm.stack} does not pass through {name}, which carries {known}"
+            )
 
 
 def _methods(wish: Wish, scenario: Scenario, offered: Service) -> tuple[str, ...]:

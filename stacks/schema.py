@@ -88,8 +88,8 @@ class Nested:
 
     @property
     def message(self) -> Message:
-        """What the class describes."""
-        return describe(self.cls)
+        """What the class describes; what is in it is checked where the whole is described."""
+        return _describe(self.cls)
 
 
 Shape = Scalar | Enumeration | Optional | List | Map | Nested

@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 _PARTS = ("stacks", "scenarios", "hops")
-_NO_HOPS = "none in this version: arms connect directly"
 
 
 @click.command(name="list")
@@ -20,7 +19,7 @@ def command(part: str | None, as_json: bool) -> None:
     if as_json:
         from harness.show import json
 
-        found = {"stacks": _stacks, "scenarios": _scenarios, "hops": list}
+        found = {"stacks": _stacks, "scenarios": _scenarios, "hops": _hops}
         click.echo(json.write({"format": json.FORMAT, **{each: found[each]() for each in parts}}), nl=False)
         return
     click.echo("\n\n".join(_block(each) for each in parts))
@@ -47,9 +46,26 @@ def _scenarios() -> list[dict[str, object]]:
     return [{"name": name, "question": scenario.question} for name, scenario in SCENARIOS.items()]
 
 
+def _hops() -> list[dict[str, object]]:
+    from stacks import hops
+
+    return [{"name": name, **_hop_facts(name)} for name in hops.names()]
+
+
+def _hop_facts(name: str) -> dict[str, object]:
+    from stacks import hops
+    from stacks.errors import StackError
+
+    try:
+        return {"facts": dict(hops.find(name).facts), "error": None}
+    except StackError as error:
+        return {"facts": None, "error": str(error)}
+
+
 def _block(part: str) -> str:
     if part == "hops":
-        return f"hops: {_NO_HOPS}"
+        rows = [(str(each["name"]), str(each["error"] or each["facts"])) for each in _hops()]
+        return "\n".join(["hops", *_aligned(rows)])
     if part == "scenarios":
         rows = [(str(each["name"]), str(each["question"])) for each in _scenarios()]
         return "\n".join(["scenarios", *_aligned(rows)])

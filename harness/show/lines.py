@@ -14,6 +14,7 @@ _FORMS = (
     ("bound", "bound by {cell}"),
     ("cpu", "{title} {cell} {unit}"),
     ("client", "client {cell} {unit}"),
+    ("hop", "hop {cell} {unit}"),
     ("server", "server {cell} {unit}"),
     ("floor", "{cell} {title}"),
     ("size", "{cell} bytes"),

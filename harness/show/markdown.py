@@ -19,6 +19,7 @@ _COLUMNS = (
     "bound",
     "cpu",
     "client",
+    "hop",
     "server",
     "floor",
     "bytes",

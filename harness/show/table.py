@@ -16,7 +16,7 @@ _GAP = 2
 _NAME = 13
 """Cells that an arm's name gets at the least, if it has them; longer names fold."""
 
-_TIMES = ("p50", "size", "first", "gap", "p99", "rate", "bound", "cpu", "client", "server", "floor")
+_TIMES = ("p50", "size", "first", "gap", "p99", "rate", "bound", "cpu", "client", "hop", "server", "floor")
 _WIDE = (*_TIMES, "difference", "ratio range")
 _FOLDED = ("p50/floor", "size", "p99", "first/gap", "rate/bound", "cpu/split")
 _LAYOUTS = (

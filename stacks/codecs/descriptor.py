@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
@@ -39,15 +39,18 @@ def file_descriptor(message: Message) -> FileDescriptorProto:
     than 0 gets ``<ENUM>_UNSPECIFIED = 0``, as proto3 wants a zero. Raises `SchemaError` that names
     message, field and what is allowed.
     """
-    file = FileDescriptorProto(
-        name=f"{message.package}/{_snake(message.name)}.proto", package=message.package, syntax="proto3"
-    )
     _refuse_clashes(message)
-    shapes = [shape for part in message.parts() for field in part.fields for shape in walk(field.shape)]
+    return file_of(message.parts(), message.package, f"{message.package}/{_snake(message.name)}.proto")
+
+
+def file_of(messages: Sequence[Message], package: str, name: str) -> FileDescriptorProto:
+    """Describe `messages`, which are all that any of them contains, in one file; see `file_descriptor`."""
+    file = FileDescriptorProto(name=name, package=package, syntax="proto3")
+    shapes = [shape for message in messages for field in message.fields for shape in walk(field.shape)]
     if Scalar.DATETIME in shapes:
         file.dependency.append(TIMESTAMP)
-    for part in message.parts():
-        file.message_type.append(_message(part, f".{message.package}."))
+    for message in messages:
+        file.message_type.append(_message(message, f".{package}."))
     for cls in dict.fromkeys(shape.cls for shape in shapes if isinstance(shape, Enumeration)):
         file.enum_type.append(_enum(Enumeration(cls)))
     return file

@@ -447,8 +447,8 @@ class Idler:
 
     def __init__(self, name: str, others: list[Idler]) -> None:
         self.arm = Arm(name=name, stack=name)
-        self.seen = (0, 0)
-        self.client, self.server = Clock(), Clock()
+        self.seen = (0, 0, 0)
+        self.client, self.hop, self.server = Clock(), Clock(), Clock()
         self.others = others
         others.append(self)
 
@@ -461,6 +461,9 @@ class Idler:
 
     def tidy(self) -> None:
         pass
+
+    def read(self) -> tuple[int, int, int]:
+        return self.client.read(), self.hop.read(), self.server.read()
 
 
 class Clock:

@@ -104,11 +104,11 @@ MISTAKES = {
     ),
     "unknown key of an arm": (
         "[arms.a]\nstack = 'memory'\n\n[arms.b]\nstack = 'memory'\nspeed = 9",
-        "6: arms.b.speed: there is no such key; keys are: stack, channel, method, at, python, work, server",
+        "6: arms.b.speed: there is no such key; keys are: stack, channel, method, at, python, hops, work, server",
     ),
     "unknown key that has the name of an arm's": (
         "[arms.a]\nstack = 'memory'\n[arms.b]\nstack = 'memory'\nusers = 9",
-        "5: arms.b.users: there is no such key; keys are: stack, channel, method, at, python, work, server",
+        "5: arms.b.users: there is no such key; keys are: stack, channel, method, at, python, hops, work, server",
     ),
     "unknown table": (
         "[arms.a]\nstack = 'memory'\n[load]\nrate = 3",

@@ -46,6 +46,14 @@ class Tree(msgspec.Struct):
     crown: Tree | None = None
 
 
+class Hen(msgspec.Struct):
+    eggs: list[Egg]
+
+
+class Egg(msgspec.Struct):
+    hen: Hen | None
+
+
 class Bad(msgspec.Struct):
     good: int
     tags: set[str]
@@ -175,6 +183,12 @@ def test_a_message_may_contain_itself():
     message = schema.describe(Tree)
     assert message.fields[1].shape == List(Nested(Tree))
     assert [part.name for part in message.parts()] == ["Tree"]
+
+
+def test_messages_may_contain_each_other():
+    hen = schema.describe(Hen)
+    assert [part.name for part in hen.parts()] == ["Hen", "Egg"]
+    assert hen.parts()[1] == schema.describe(Egg)
 
 
 def test_parts_are_all_messages_once_and_the_root_first():
