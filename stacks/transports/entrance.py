@@ -38,7 +38,7 @@ class Entrance:
         if self._context is None:
             self._server = await loop.create_server(self._make, sock=listening, backlog=BACKLOG)
             return
-        listening.setblocking(False)
+        listening.settimeout(0)
         self._listening = listening
         self._resume()
 
@@ -77,7 +77,7 @@ class Entrance:
                 loop.remove_reader(self._listening)
                 loop.call_later(_PAUSE, self._resume)
                 return
-            connection.setblocking(False)
+            connection.settimeout(0)
             task = loop.create_task(self._secure(connection))
             self._waiting[task] = connection
             task.add_done_callback(self._waiting.pop)

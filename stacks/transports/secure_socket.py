@@ -114,7 +114,7 @@ class SecureSocket:
         return SecureSocket(self._raw.dup(), self._session)
 
     def recv(self, _size: int, _flags: int = 0) -> bytes:
-        """Give all that has come, which may be more than asked for; nothing is left that `poll` would not see.
+        """Give all that has come, even if it is more than asked for, so that `poll` knows of what is left.
 
         Where there is a timeout, raises `TimeoutError`, or `BlockingIOError` if it is 0, also if what has
         come is not enough to be decrypted, or holds nothing: who has time left asks again.

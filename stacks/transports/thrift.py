@@ -83,7 +83,8 @@ class ThriftStack:
         found = listener.bound(listening, address)
 
         def talk(connection: socket.socket) -> None:
-            receive, send = connection.recv, connection.sendall
+            receive: Callable[[int], bytes] = connection.recv
+            send: Callable[[bytes], object] = connection.sendall
             if context is not None:
                 line = secure_socket.server(connection, context, monotonic() + HANDSHAKE)
                 line.settimeout(None)

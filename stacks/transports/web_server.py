@@ -41,7 +41,6 @@ def serve(app: App, address: Address, options: Options) -> AbstractContextManage
     `web_app.guarded` knows. Raises `AddressError` for an address that cannot be had.
     https://asgi.readthedocs.io/en/latest/specs/www.html
     """
-
     context = secure.offered(options, PROTOCOL)
 
     @asynccontextmanager

@@ -10,6 +10,7 @@ from harness.suite import read
 from scenarios.arm import Arm, SpecError
 
 KEYS = "arms, scenario, baseline, users, sample, seconds, forks, service, message, method"
+ARM_KEYS = "stack, channel, method, at, python, tls, ca, hops, work, server"
 WHOLE = """
 scenario = "unary"
 baseline = "today"
@@ -104,11 +105,11 @@ MISTAKES = {
     ),
     "unknown key of an arm": (
         "[arms.a]\nstack = 'memory'\n\n[arms.b]\nstack = 'memory'\nspeed = 9",
-        "6: arms.b.speed: there is no such key; keys are: stack, channel, method, at, python, hops, work, server",
+        f"6: arms.b.speed: there is no such key; keys are: {ARM_KEYS}",
     ),
     "unknown key that has the name of an arm's": (
         "[arms.a]\nstack = 'memory'\n[arms.b]\nstack = 'memory'\nusers = 9",
-        "5: arms.b.users: there is no such key; keys are: stack, channel, method, at, python, hops, work, server",
+        f"5: arms.b.users: there is no such key; keys are: {ARM_KEYS}",
     ),
     "unknown table": (
         "[arms.a]\nstack = 'memory'\n[load]\nrate = 3",
@@ -263,3 +264,13 @@ def value_text(value):
     if isinstance(value, float):
         return repr(value)
     return msgspec.json.encode(value).decode()
+
+
+def test_a_suite_s_arm_can_use_tls(suite):
+    path = suite(
+        "[arms.a]\nstack = 'grpc-json'\ntls = true\n[arms.b]\nstack = 'memory'\ntls = true\nca = 'a'"
+    )
+    with pytest.raises(SpecError, match=r"suite\.toml:4: arms\.b': ca is for a server that is not ours"):
+        read(path)
+    wish = read(suite("[arms.a]\nstack = 'grpc-json'\ntls = true\nserver = ['./a', '{port}']\nca = 'a.pem'"))
+    assert wish.arms == (Arm(name="a", stack="grpc-json", tls=True, ca="a.pem", server=("./a", "{port}")),)
