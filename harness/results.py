@@ -160,6 +160,8 @@ class Run(msgspec.Struct, frozen=True):
     """Bytes of a request and of a reply, encoded; None where they have none, or it is not known."""
     messages: int = 1
     """Messages of one call, requests or replies, whichever are more: calls × messages are the messages."""
+    connections: tuple[int, ...] = ()
+    """Connections open after the last turn: the client's first, then those from each hop onwards."""
 
 
 class Pressure(msgspec.Struct, frozen=True):

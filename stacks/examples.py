@@ -142,7 +142,7 @@ def _growing(message: Message, seen: frozenset[type] = frozenset()) -> set[Shape
     for field in message.fields:
         shape = field.shape.of if isinstance(field.shape, Optional) else field.shape
         match shape:
-            case List() | Map(key=Scalar.INT | Scalar.STR | Scalar.UUID):
+            case List() | Map(key=Scalar.INT | Scalar.INT32 | Scalar.STR | Scalar.UUID):
                 kinds.add(List)
             case Nested(cls) if cls not in seen:
                 kinds |= _growing(shape.message, seen | {cls})

@@ -17,7 +17,7 @@ _TEXT = (
 )
 _WORDS = _TEXT.split()
 _INTS = ((0, 100), (130, 120), (-900, 800), (1_000, 30_000), (70_000, 900_000), (1_700_000_000_000, 10**9))
-"""Least values and spreads of ints, of one byte to six."""
+"""Least values and spreads of ints, of one byte to six; only the last ones have more than 32 bits."""
 
 
 def value(scalar: Scalar, seed: int, variant: int | None, length: int) -> Any:
@@ -44,7 +44,7 @@ def key(shape: Shape, place: int) -> Any:
             return list(shape.members.values())[place]
         case Scalar.BOOL:
             return bool(place)
-        case Scalar.INT:
+        case Scalar.INT | Scalar.INT32:
             return 10_000 + place
         case Scalar.UUID:
             return UUID(bytes=_noise(place, "key", 16), version=4)
@@ -59,7 +59,8 @@ def _number(scalar: Scalar, seed: int, variant: int | None) -> int | float | boo
         return whole + (1 + seed % 7) / 8
     if variant is not None:
         return 1_000_000 + variant % 1_000_000
-    least, spread = _INTS[seed % len(_INTS)]
+    ints = _INTS[:-1] if scalar is Scalar.INT32 else _INTS
+    least, spread = ints[seed % len(ints)]
     return least + (seed >> 3) % spread
 
 

@@ -79,6 +79,8 @@ class ArmFigures(msgspec.Struct, frozen=True):
     """Messages of one call; 1 for unary calls."""
     payload: tuple[int, int] | None
     """Bytes of a request and of a reply, encoded; None where they have none, or it is not known."""
+    connections: tuple[int, ...]
+    """Open after the last turn: the client's first, then those from each hop onwards; empty if not known."""
     first: Estimate | None
     """Median time from the start of a call to its first reply; None for unary calls."""
     gap: Estimate | None

@@ -49,6 +49,7 @@ def work_out(rounds: Rounds, arm: int, lost: frozenset[str], sensitive: frozense
         times_floor=_times_floor(rounds, arm, lost, long="p50" in sensitive),
         messages=run.messages if run else 1,
         payload=run.payload if run else None,
+        connections=run.connections if run else (),
         first=_median(rounds, arm, "first", long="p50" in sensitive),
         gap=_median(rounds, arm, "gap", long="p50" in sensitive),
         ratios=_ratios(rounds, arm, lost, sensitive),

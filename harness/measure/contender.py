@@ -51,6 +51,8 @@ class Contender:
         self._hop_pids: tuple[int, ...] = ()
         self._baton: Baton | None = None
         self._address = Address(port=1)
+        self._ports: list[int] = []
+        """Of what calls pass through, the service's first."""
         self._pids: tuple[int, ...] = ()
         self._barren = 0
 
@@ -135,6 +137,7 @@ class Contender:
             served = processes.accepted(process)
         except StartError as error:
             raise self._fail(f"its hop {name} {error}", error.stderr) from error
+        self._ports.append(self._address.port)
         self._address = served.address
         self._hop_pids = (*served.pids, *self._hop_pids)
 
@@ -168,6 +171,12 @@ class Contender:
         if self._barren == _BARREN or (self._barren and waited > self._trial.timeout):
             raise self._fail(f"no call succeeded in {_plural(self._barren, 'turn')}{_first(played.errors)}")
         return played
+
+    def connections(self) -> tuple[int, ...]:
+        """Count the connections that are open now, from the client's to those of the service."""
+        local = (self._wire and self._address.host in _LOCAL) or bool(self._ports)
+        ports = [*self._ports, self._address.port] if local else []
+        return tuple(cpu.connections(port) for port in reversed(ports))
 
     def finish(self) -> Finished:
         """End the load process' work and take its histograms."""

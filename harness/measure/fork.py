@@ -97,6 +97,7 @@ class Fork:
     def finish(self, fork: int) -> None:
         """Collect the histograms of those that are left."""
         for k, contender in self._each():
+            self._books[k].connections = contender.connections()
             if finished := self._try(k, contender.finish):
                 self._books[k].finish(k, fork, finished)
 

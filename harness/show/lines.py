@@ -17,6 +17,7 @@ _FORMS = (
     ("hop", "hop {cell} {unit}"),
     ("server", "server {cell} {unit}"),
     ("floor", "{cell} {title}"),
+    ("links", "connections {cell}"),
     ("size", "{cell} bytes"),
     ("bytes", "{cell} bytes"),
 )

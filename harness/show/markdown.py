@@ -23,6 +23,7 @@ _COLUMNS = (
     "server",
     "floor",
     "bytes",
+    "links",
     "difference",
     "ratio",
     "range",

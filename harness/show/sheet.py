@@ -39,9 +39,9 @@ class Remark:
 class Sheet:
     """What every way of showing a comparison shows; `columns` holds only those that have a figure.
 
-    Columns by key: p50, p99, first, gap, rate, bound, cpu, client, server, split, floor, bytes (of request
-    and reply), size (of the one message that a part is about), difference, ratio, range, and cpu-ratio and
-    cpu-range.
+    Columns by key: p50, p99, first, gap, rate, bound, cpu, client, hop, server, split, floor, links
+    (connections), bytes (of request and reply), size (of the one message that a part is about), difference,
+    ratio, range, and cpu-ratio and cpu-range.
     """
 
     title: str
@@ -197,6 +197,7 @@ def _absolutes(
             "client+hop+srv" if passed else "client+srv", "", tuple(map(_split, client, hop, server))
         ),
         "floor": Column("× floor", "", marked("p50", _plain([arm.times_floor for arm in arms], 3))),
+        "links": Column("conns", "", tuple("→".join(map(str, arm.connections)) for arm in arms)),
         "size" if comparison.part else "bytes": Column(
             "bytes", "", tuple(_bytes(comparison, arm) for arm in arms)
         ),

@@ -13,16 +13,29 @@ from google.protobuf.descriptor_pb2 import (
 )
 
 from stacks.errors import SchemaError
-from stacks.schema import Enumeration, Field, List, Map, Message, Nested, Optional, Scalar, Shape, walk
+from stacks.schema import (
+    RANGE_32,
+    Enumeration,
+    Field,
+    List,
+    Map,
+    Message,
+    Nested,
+    Optional,
+    Scalar,
+    Shape,
+    walk,
+)
 
 TIMESTAMP = "google/protobuf/timestamp.proto"
-_INT32 = range(-(2**31), 2**31)
-_KEYS = (Scalar.INT, Scalar.BOOL, Scalar.STR)
+_KEYS = (Scalar.INT, Scalar.INT32, Scalar.BOOL, Scalar.STR)
 _ALLOWED = (
-    "T, T | None, list[T] and dict[K, T], where T has no list, dict or None in it and K is int, bool or str"
+    "T, T | None, list[T] and dict[K, T], where T has no list, dict or None in it "
+    "and K is int, Int32, bool or str"
 )
 _TYPES = {
     Scalar.INT: FieldDescriptorProto.TYPE_INT64,
+    Scalar.INT32: FieldDescriptorProto.TYPE_INT32,
     Scalar.FLOAT: FieldDescriptorProto.TYPE_DOUBLE,
     Scalar.BOOL: FieldDescriptorProto.TYPE_BOOL,
     Scalar.STR: FieldDescriptorProto.TYPE_STRING,
@@ -34,7 +47,7 @@ _TYPES = {
 def file_descriptor(message: Message) -> FileDescriptorProto:
     """Describe `message` and all that it contains in one file, under the message's package.
 
-    Fields are numbered from 1 in field order. int → int64, float → double, UUID → bytes (16),
+    Fields are numbered from 1 in field order. int → int64, Int32 → int32, float → double, UUID → bytes (16),
     datetime → google.protobuf.Timestamp, ``T | None`` → optional. An enum whose members are all other
     than 0 gets ``<ENUM>_UNSPECIFIED = 0``, as proto3 wants a zero. Raises `SchemaError` that names
     message, field and what is allowed.
@@ -106,7 +119,7 @@ def _set_type(added: FieldDescriptorProto, shape: Shape, scope: str, where: str)
         case Scalar():
             added.type = _TYPES[shape]
         case Enumeration(cls):
-            if any(number not in _INT32 for number in shape.members):
+            if any(number not in RANGE_32 for number in shape.members):
                 raise SchemaError(f"{where}: protobuf's enums have 32 bits; {cls.__name__} has larger values")
             added.type = FieldDescriptorProto.TYPE_ENUM
             added.type_name = scope + cls.__name__

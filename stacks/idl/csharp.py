@@ -1,7 +1,7 @@
 """A service as C# classes that MessagePack-CSharp and Cysharp's MemoryPack write as our formats do.
 
-int is long, float double, bytes byte[], datetime DateTime, UUID Guid, list List, dict Dictionary, and ``T
-| None`` is T?; an enum has the numbers of the wire, in an int where they fit and else in a long.
+int is long, Int32 int, float double, bytes byte[], datetime DateTime, UUID Guid, list List, dict Dictionary,
+and ``T | None`` is T?; an enum has the numbers of the wire, in an int where they fit and else in a long.
 Properties stand in field order, which is what both libraries go by; their names are not on the wire.
 """
 
@@ -15,10 +15,11 @@ from stacks.base import Kind, Method, Service
 from stacks.errors import SchemaError
 from stacks.idl import inventory, keywords
 from stacks.idl.inventory import Inventory, note
-from stacks.schema import Enumeration, List, Map, Message, Nested, Optional, Scalar, Shape
+from stacks.schema import RANGE_32, Enumeration, List, Map, Message, Nested, Optional, Scalar, Shape
 
 _SCALARS = {
     Scalar.INT: "long",
+    Scalar.INT32: "int",
     Scalar.FLOAT: "double",
     Scalar.BOOL: "bool",
     Scalar.STR: "string",
@@ -26,7 +27,6 @@ _SCALARS = {
     Scalar.DATETIME: "DateTime",
     Scalar.UUID: "Guid",
 }
-_INT = range(-(2**31), 2**31)
 _TYPES = {"Array", "DateTime", "Dictionary", "Guid", "List", "MemoryPack", "MessagePack", "System"}
 """What the file itself means by these names."""
 _MEMBERS = {
@@ -113,7 +113,7 @@ def _class(message: Message) -> Iterator[str]:
 
 def _enum(shape: Enumeration) -> Iterator[str]:
     name = shape.cls.__name__
-    wide = any(number not in _INT for number in shape.members)
+    wide = any(number not in RANGE_32 for number in shape.members)
     yield ""
     yield from _summary(note(shape.cls))
     yield f"public enum {_escaped(name)} : {'long' if wide else 'int'}"

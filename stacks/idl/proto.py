@@ -27,6 +27,7 @@ from stacks.schema import Field, Scalar, walk
 
 _SCALARS = {
     FieldDescriptorProto.TYPE_INT64: "int64",
+    FieldDescriptorProto.TYPE_INT32: "int32",
     FieldDescriptorProto.TYPE_DOUBLE: "double",
     FieldDescriptorProto.TYPE_BOOL: "bool",
     FieldDescriptorProto.TYPE_STRING: "string",

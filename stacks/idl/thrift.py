@@ -13,10 +13,11 @@ from stacks.base import Kind, Service
 from stacks.errors import SchemaError
 from stacks.idl import inventory, keywords
 from stacks.idl.inventory import Inventory, note
-from stacks.schema import Enumeration, List, Map, Message, Nested, Optional, Scalar, Shape, walk
+from stacks.schema import RANGE_32, Enumeration, List, Map, Message, Nested, Optional, Scalar, Shape, walk
 
 _SCALARS = {
     Scalar.INT: "i64",
+    Scalar.INT32: "i32",
     Scalar.FLOAT: "double",
     Scalar.BOOL: "bool",
     Scalar.STR: "string",
@@ -25,7 +26,6 @@ _SCALARS = {
     Scalar.UUID: "binary",
 }
 _REMARKS = {Scalar.DATETIME: "times in microseconds since 1970-01-01 UTC", Scalar.UUID: "UUIDs have 16 bytes"}
-_INT32 = range(-(2**31), 2**31)
 _ERROR = "RpcError"
 _NAME = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
@@ -109,7 +109,7 @@ def _enum(shape: Enumeration) -> Iterator[str]:
     owner = shape.cls.__name__
     names = _all_named(owner, [member.name for member in shape.members.values()])
     for number, name in zip(shape.members, names, strict=True):
-        if number not in _INT32:
+        if number not in RANGE_32:
             raise SchemaError(f"{owner}.{name}: Thrift's enums have 32 bits; {number} is more")
         yield f"  {name} = {number},"
     yield "}"

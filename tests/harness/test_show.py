@@ -63,6 +63,7 @@ def arm(name, factor=1.0, **changes):
         times_floor=12.0 * factor,
         messages=1,
         payload=(90, 77),
+        connections=(1,),
         first=None,
         gap=None,
         ratios={},

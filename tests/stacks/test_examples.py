@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from stacks import examples
 from stacks.codecs import json, msgpack, protobuf
 from stacks.errors import SchemaError
+from stacks.schema import RANGE_32, Int32
 from stacks.testing.oracle import Wide
 
 MIB = 1024 * 1024
@@ -239,6 +240,14 @@ def test_floats_are_such_as_json_carries_exactly():
     assert all((8 * number).is_integer() and not number.is_integer() for number in value.floats)
 
 
+def test_ints_of_32_bits_are_of_many_lengths_and_no_more():
+    message = msgspec.defstruct("Halves", [("halves", list[Int32]), ("by_half", dict[Int32, bool])])
+    value = examples.example(message, "medium")
+    assert {len(msgspec.msgpack.encode(number)) for number in value.halves} == {1, 2, 3, 5}
+    assert all(number in RANGE_32 for number in value.halves)
+    assert len(value.by_half) == len(value.halves)
+
+
 def test_messages_within_themselves_have_an_end():
     chain = examples.example(Chain, "small")
     assert chain.next.next.next is None
@@ -291,13 +300,15 @@ def test_a_field_called_example_is_a_field():
     assert examples.example(message, "small").example >= 1_000_000
 
 
-scalars = st.sampled_from([int, float, bool, str, bytes, datetime, UUID, Sign, Plain, Tree])
+scalars = st.sampled_from([int, Int32, float, bool, str, bytes, datetime, UUID, Sign, Plain, Tree])
 shapes = st.recursive(
     scalars,
     lambda of: (
         of.map(lambda each: list[each])
         | of.map(lambda each: each | None)
-        | st.builds(lambda key, each: dict[key, each], st.sampled_from([int, bool, str, UUID, Sign]), of)
+        | st.builds(
+            lambda key, each: dict[key, each], st.sampled_from([int, Int32, bool, str, UUID, Sign]), of
+        )
     ),
     max_leaves=4,
 )

@@ -22,6 +22,7 @@ from stacks.base import Kind, Method, Service
 from stacks.codecs.json import FORMAT
 from stacks.errors import SchemaError
 from stacks.idl import csharp, graphql, jsonschema, proto, thrift
+from stacks.schema import Int32
 from stacks.shop import Currency, Line
 from stacks.testing.oracle import Colour
 
@@ -43,8 +44,8 @@ WORDS = [
 ]
 
 names = st.one_of(st.from_regex(r"[a-z][a-z0-9_]{0,6}", fullmatch=True), st.sampled_from(WORDS))
-scalars = st.sampled_from([int, float, bool, str, bytes, datetime, UUID, Currency, Colour, Line])
-keys = st.sampled_from([int, bool, str, UUID, Colour])
+scalars = st.sampled_from([int, Int32, float, bool, str, bytes, datetime, UUID, Currency, Colour, Line])
+keys = st.sampled_from([int, Int32, bool, str, UUID, Colour])
 
 
 def shapes():

@@ -11,6 +11,7 @@ import pytest
 from stacks import service, shop
 from stacks.errors import SchemaError
 from stacks.idl import csharp
+from stacks.schema import Int32
 from stacks.testing.oracle import Oracle
 
 
@@ -34,6 +35,7 @@ class Odd(msgspec.Struct):
     first: event
     last: event | None
     keys: dict[UUID, event]
+    halves: dict[Int32, Int32 | None]
 
 
 def render(*fields):
@@ -45,7 +47,7 @@ def properties(text):
 
 
 def test_every_kind_of_field_has_its_type():
-    assert properties(csharp.render(service.read(Oracle)))[:12] == [
+    assert properties(csharp.render(service.read(Oracle)))[:13] == [
         "public long Number { get; set; }",
         "public double Share { get; set; }",
         "public bool Sure { get; set; }",
@@ -58,11 +60,12 @@ def test_every_kind_of_field_has_its_type():
         "public List<long> Numbers { get; set; } = new();",
         "public Dictionary<string, long> Prices { get; set; } = new();",
         "public List<Point> Points { get; set; } = new();",
+        "public int Half { get; set; }",
     ]
 
 
 def test_names_and_inner_types_are_as_csharp_writes_them():
-    assert properties(csharp.render(service.echo(Odd)))[:10] == [
+    assert properties(csharp.render(service.echo(Odd)))[:11] == [
         "public long UserId { get; set; }",
         'public string Class { get; set; } = "";',
         "public double MaxTTL { get; set; }",
@@ -73,6 +76,7 @@ def test_names_and_inner_types_are_as_csharp_writes_them():
         "public @event First { get; set; } = new();",
         "public @event? Last { get; set; }",
         "public Dictionary<Guid, @event> Keys { get; set; } = new();",
+        "public Dictionary<int, int?> Halves { get; set; } = new();",
     ]
 
 

@@ -15,7 +15,7 @@ from stacks import service, shop
 from stacks.codecs.json import FORMAT
 from stacks.errors import SchemaError
 from stacks.idl import jsonschema
-from stacks.testing.oracle import FULL, WIDE, Oracle, Wide
+from stacks.testing.oracle import FULL, LEAST, WIDE, Oracle, Wide
 
 
 def document(offered):
@@ -36,6 +36,7 @@ def test_it_is_json_schema(offered):
     [
         (Oracle, WIDE),
         (Oracle, FULL),
+        (Oracle, LEAST),
         (shop.Shop, shop.order("small")),
         (shop.Shop, shop.Note(1, b"\xff\x00")),
     ],
@@ -50,6 +51,8 @@ def test_it_takes_what_our_json_is(offered, value):
     [
         ("number", "1"),
         ("number", 1.5),
+        ("half", 2**31),
+        ("half", -(2**31) - 1),
         ("sure", None),
         ("maybe", 3),
         ("colour", "green"),

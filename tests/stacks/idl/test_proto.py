@@ -96,7 +96,7 @@ def test_bytes_of_generated_code_and_ours_are_the_same(generated, wide):
     codec = protobuf.FORMAT.codec(Wide)
     theirs = generated[0].Wide.FromString(codec.encode(wide))
     assert codec.decode(theirs.SerializeToString()) == wide
-    assert theirs.number == wide.number
+    assert (theirs.number, theirs.half) == (wide.number, wide.half)
     assert theirs.HasField("maybe") == (wide.maybe is not None)
     assert theirs.when.ToMicroseconds() == round(wide.when.timestamp() * 1_000_000)
     assert theirs.key == wide.key.bytes
@@ -108,6 +108,7 @@ def test_a_message_that_generated_code_makes_is_read_by_ours(generated):
     messages = generated[0]
     theirs = messages.Wide(
         number=-5,
+        half=-(2**31),
         text="Grüße",
         colour=messages.COLOUR_BLUE,
         when=Timestamp(seconds=-1, nanos=250_000_000),
@@ -117,7 +118,8 @@ def test_a_message_that_generated_code_makes_is_read_by_ours(generated):
         points=[messages.Point(x=1, y=2.5)],
     )
     ours = protobuf.FORMAT.codec(Wide).decode(theirs.SerializeToString())
-    assert (ours.number, ours.text, ours.colour.name, ours.maybe) == (-5, "Grüße", "BLUE", None)
+    assert (ours.number, ours.half) == (-5, -(2**31))
+    assert (ours.text, ours.colour.name, ours.maybe) == ("Grüße", "BLUE", None)
     assert ours.when.timestamp() == -0.75
     assert ours.key == UUID(int=7)
     assert (ours.numbers, ours.prices, ours.points[0].y) == ([1, -1], {"a": 3}, 2.5)

@@ -38,12 +38,12 @@ def oracle():
 def test_fields_count_from_one_in_their_order(oracle):
     spec = oracle.Wide.thrift_spec
     names = [name.replace("when", "when_") for name in Wide.__struct_fields__]
-    assert [spec[number][1] for number in range(1, 13)] == names
+    assert [spec[number][1] for number in range(1, 14)] == names
     types = [
         TType.I64, TType.DOUBLE, TType.BOOL, TType.STRING, TType.BINARY, TType.I32,
-        TType.I64, TType.BINARY, TType.STRING, TType.LIST, TType.MAP, TType.LIST,
+        TType.I64, TType.BINARY, TType.STRING, TType.LIST, TType.MAP, TType.LIST, TType.I32,
     ]  # fmt: skip
-    assert [spec[number][0] for number in range(1, 13)] == types
+    assert [spec[number][0] for number in range(1, 14)] == types
     assert "  9: optional string maybe," in thrift.render(service.read(Oracle)).splitlines()
 
 
@@ -61,6 +61,7 @@ def test_what_is_written_is_read_again(oracle):
         numbers=[1, 2**40],
         prices={"a": 1},
         points=[oracle.Point(x=1, y=0.5)],
+        half=-(2**31),
     )
     assert deserialize(oracle.Wide(), serialize(wide)) == wide
 

@@ -81,6 +81,9 @@ public partial class Wide
 
     [Key(11)]
     public List<Point> Points { get; set; } = new();
+
+    [Key(12)]
+    public int Half { get; set; }
 }
 
 [MessagePackObject, MemoryPackable]

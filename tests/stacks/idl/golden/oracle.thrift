@@ -24,6 +24,7 @@ struct Wide {
   10: list<i64> numbers,
   11: map<string, i64> prices,
   12: list<Point> points,
+  13: i32 half,
 }
 
 struct Ask {
