@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from contextlib import ExitStack
 from time import monotonic
 
 from stacks.base import Address, Tls
@@ -27,25 +28,24 @@ def dial(address: Address, patience: float, tls: Tls | None, protocol: str = "")
         raise
     except (OSError, UnicodeError) as error:
         raise Unavailable(f"cannot connect to {address}: {error}") from error
-    try:
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if tls is None or context is None:
-            return made
-        line = secure_socket.client(made, context, tls.name or address.host, deadline)
-        line.settimeout(patience)
-    except TimeoutError:
-        made.close()
-        raise
-    except (OSError, ValueError) as error:
-        made.close()
-        raise Unavailable(f"cannot connect to {address} by TLS: {_reason(error)}") from error
-    except BaseException:
-        made.close()
-        raise
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if tls is None or context is None:
+        return made
+    with ExitStack() as failing:
+        failing.callback(made.close)
+        try:
+            line = secure_socket.client(made, context, tls.name or address.host, deadline)
+            line.settimeout(patience)
+        except TimeoutError:
+            raise
+        except (OSError, ValueError) as error:
+            raise Unavailable(f"cannot connect to {address} by TLS: {_reason(error)}") from error
+        failing.pop_all()
     return line
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not to be trusted: {error.verify_message}"
-    return f"{error}; perhaps it speaks no TLS"
+    reason = error.reason.lower().replace("_", " ") if isinstance(error, ssl.SSLError) else error
+    return f"{reason}; perhaps it speaks no TLS"

@@ -53,7 +53,7 @@ class Entrance:
         for connection in self._waiting.values():
             with contextlib.suppress(OSError):  # the peer was quicker
                 connection.shutdown(socket.SHUT_RDWR)
-        await asyncio.gather(*self._waiting)
+        await asyncio.gather(*self._waiting, return_exceptions=True)
 
     async def wait_closed(self) -> None:
         """Wait for what the event loop has to do yet; its connections must have ended."""

@@ -9,7 +9,6 @@ from harness.plan import Wish, trials
 from harness.suite import read
 from scenarios.arm import Arm, SpecError
 
-ARM_KEYS = "stack, channel, method, at, python, hops, work, server"
 KEYS = "arms, scenario, baseline, users, sample, seconds, forks, service, message, method"
 ARM_KEYS = "stack, channel, method, at, python, tls, ca, hops, work, server"
 WHOLE = """
