@@ -349,6 +349,7 @@ def test_per_request_and_shared_channels_work_under_load():
 
     assert [run.failure for run in result.runs] == [None] * 3
     assert [run.errors for run in result.runs] == [{}] * 3
+    assert [run.connections[0] for run in result.runs[:2]] == [1, 2]
 
 
 def test_ctrl_c_keeps_forks_that_were_done():
