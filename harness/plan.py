@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 import stacks
+from harness import secured
 from harness.results import LeftOut, Trial
 from scenarios import arm as arms
 from scenarios import catalog, channels, samples
 from scenarios.arm import Arm, SpecError
 from scenarios.catalog import Scenario
-from stacks import certificates, examples, hops
+from stacks import examples, hops
 from stacks import service as services
 from stacks.base import Kind, Method, Service, Stack
 from stacks.errors import ProtocolError, SchemaError, StackError
@@ -87,8 +87,7 @@ def _check_arm(arm: Arm, stack: Stack) -> None:
     if not stack.wire and (arm.at or arm.server):
         raise SpecError(f"arm {arm.name!r}: {arm.stack} has no wire, so it takes no at and no server")
     channels.check(arm.channel, multiplexes=stack.multiplexes, stack=arm.stack)
-    if arm.tls:
-        _check_tls(arm, stack)
+    secured.check(arm, stack)
     transport = arm.stack.partition("-")[0]
     for name in arm.hops:
         carries = hops.find(name).carries
@@ -97,17 +96,6 @@ def _check_arm(arm: Arm, stack: Stack) -> None:
             raise SpecError(
                 f"arm {arm.name!r}: {arm.stack} does not pass through {name}, which carries {known}"
             )
-
-
-def _check_tls(arm: Arm, stack: Stack) -> None:
-    if not stack.tls:
-        raise SpecError(f"arm {arm.name!r}: {arm.stack} has no TLS; leave tls off")
-    if any(hops.find(name).carries for name in arm.hops):
-        raise SpecError(f"arm {arm.name!r}: hops that read what they pass on take no TLS; leave tls off")
-    if arm.ca and not Path(arm.ca).is_file():
-        raise SpecError(f"arm {arm.name!r}: there is no file {arm.ca!r}, which should hold its CA")
-    if not arm.ca:
-        certificates.check()
 
 
 def _methods(wish: Wish, scenario: Scenario, offered: Service) -> tuple[str, ...]:
