@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 import stacks
+from harness import secured
 from harness.results import LeftOut, Trial
 from scenarios import arm as arms
 from scenarios import catalog, channels, samples
@@ -86,6 +87,7 @@ def _check_arm(arm: Arm, stack: Stack) -> None:
     if not stack.wire and (arm.at or arm.server):
         raise SpecError(f"arm {arm.name!r}: {arm.stack} has no wire, so it takes no at and no server")
     channels.check(arm.channel, multiplexes=stack.multiplexes, stack=arm.stack)
+    secured.check(arm, stack)
     transport = arm.stack.partition("-")[0]
     for name in arm.hops:
         carries = hops.find(name).carries

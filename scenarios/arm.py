@@ -10,7 +10,8 @@ from stacks import hops, work
 from stacks.base import Address
 from stacks.errors import AddressError, StackError
 
-KEYS = ("at", "channel", "method", "python", "work")
+KEYS = ("at", "ca", "channel", "method", "python", "tls", "work")
+_SWITCH = {"on": True, "off": False}
 _FORM = "[name=]stack[@hop…][,key=value…]"
 
 
@@ -32,6 +33,10 @@ class Arm(msgspec.Struct, frozen=True, omit_defaults=True):
     """Interpreter of this arm's processes; empty for our own."""
     work: str = ""
     """Simulated work in the handler, such as ``spin:9us``; see `stacks.work`."""
+    tls: bool = False
+    """Whether connections are secured."""
+    ca: str = ""
+    """File with the CA's certificate of a server that is not ours; ours get certificates made for them."""
     hops: tuple[str, ...] = ()
     """What calls pass through, from the client to the service."""
     server: tuple[str, ...] = ()
@@ -62,7 +67,11 @@ def parse(spec: str) -> Arm:
         if key in values:
             raise SpecError(f"{spec!r}: key {key!r} stands twice")
         values[key] = value
-    return checked(msgspec.convert({"name": name, "stack": stack, "hops": passed, **values}, Arm), spec)
+    if values.get("tls", "on") not in _SWITCH:
+        raise SpecError(f"{spec!r}: tls is on or off, not {values['tls']!r}")
+    secured = _SWITCH[values.pop("tls", "off")]
+    given = {"name": name, "stack": stack, "hops": passed, "tls": secured, **values}
+    return checked(msgspec.convert(given, Arm), spec)
 
 
 def checked(arm: Arm, where: str) -> Arm:
@@ -80,6 +89,11 @@ def checked(arm: Arm, where: str) -> Arm:
         raise SpecError(f"{where!r}: {error}") from error
     if arm.at and (arm.work or arm.server):
         raise SpecError(f"{where!r}: a server that already runs (at) takes no work and no server command")
+    foreign = bool(arm.at or arm.server)
+    if arm.tls and foreign and not arm.ca:
+        raise SpecError(f"{where!r}: tls needs ca, a file with the CA's certificate, for a server not ours")
+    if arm.ca and not (arm.tls and foreign):
+        raise SpecError(f"{where!r}: ca is for a server that is not ours (at), with tls on; leave it out")
     if arm.server and not any("{port}" in part for part in arm.server):
         raise SpecError(f"{where!r}: the server command must contain {{port}}")
     return arm
@@ -98,7 +112,7 @@ def name_all(arms: list[Arm]) -> list[Arm]:
     taken = set(given)
     named = []
     for arm in arms:
-        marks = [f"{key}={getattr(arm, key)}" for key in keys if getattr(arm, key) != _default(key)]
+        marks = [f"{key}={_text(arm, key)}" for key in keys if getattr(arm, key) != _default(key)]
         name = arm.name or _free(",".join(["@".join([arm.stack, *arm.hops]), *marks]), taken)
         taken.add(name)
         named.append(msgspec.structs.replace(arm, name=name))
@@ -109,5 +123,10 @@ def _free(name: str, taken: set[str]) -> str:
     return next(each for each in chain([name], (f"{name}#{k}" for k in count(2))) if each not in taken)
 
 
-def _default(key: str) -> str:
-    return "per-user" if key == "channel" else ""
+def _text(arm: Arm, key: str) -> str:
+    value = getattr(arm, key)
+    return str(value) if key != "tls" else "on" if value else "off"
+
+
+def _default(key: str) -> str | bool:
+    return "per-user" if key == "channel" else "" if key != "tls" else False

@@ -8,7 +8,7 @@ import sys
 from stacks import service
 from stacks.base import LOOPBACK, MAX_MESSAGE, Address, Route
 from stacks.errors import StackError
-from stacks.serving import pass_on, serve
+from stacks.serving import pass_on, secured, serve
 
 _USAGE_ERROR = 2
 
@@ -27,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
                 offered=given.service,
                 worked=given.work,
                 max_message=given.max_message,
+                tls=secured(given.tls_cert, given.tls_key),
                 with_parent=given.with_parent,
             )
     except StackError as error:
@@ -58,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--service", default=service.DEFAULT, help="module:Class (default: %(default)s)")
     add("--work", default="", help="simulated work, for example spin:9us")
     add("--max-message", type=int, default=MAX_MESSAGE, help="bytes (default: %(default)s)")
+    add("--tls-cert", default="", metavar="FILE", help="certificate in PEM, for TLS")
+    add("--tls-key", default="", metavar="FILE", help="its private key in PEM")
     return parser
 
 

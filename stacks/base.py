@@ -115,6 +115,19 @@ class Address(msgspec.Struct, frozen=True):
         return cls(host.removeprefix("[").removesuffix("]"), int(port))
 
 
+class Tls(msgspec.Struct, frozen=True):
+    """Paths of files in PEM; a client needs the first, a server the two after it."""
+
+    ca: str = ""
+    """Certificates that a client trusts."""
+    certificate: str = ""
+    """The server's certificate, followed by those between it and the CA, if any."""
+    key: str = ""
+    """The server's private key, not encrypted."""
+    name: str = ""
+    """What the server's certificate must be for; empty for the host that is connected to."""
+
+
 class Options(msgspec.Struct, frozen=True):
     """What holds for every call of a client, and for the server's side of it."""
 
@@ -122,6 +135,8 @@ class Options(msgspec.Struct, frozen=True):
     """Seconds in which a connection must stand."""
     max_message: int = MAX_MESSAGE
     """Bytes of one encoded message, either way; larger ones are refused, not buffered."""
+    tls: Tls | None = None
+    """How the connection is secured; None for plaintext."""
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -239,6 +254,14 @@ class Stack(Protocol):
         ...
 
     @property
+    def tls(self) -> str:
+        """What the fairness sheet says of TLS where `Options.tls` is given; empty for a stack without it.
+
+        Such a stack raises `StackError` in `serve` and `connect` when it is asked for TLS.
+        """
+        ...
+
+    @property
     def kinds(self) -> frozenset[Kind]:
         """Which calls it carries; the others are not applicable, and never emulated."""
         ...
@@ -258,10 +281,15 @@ class Stack(Protocol):
     def serve(self, service: Service, address: Address, options: Options) -> AbstractContextManager[Served]:
         """Serve the methods of the kinds that it carries until the context ends.
 
-        Raises `AddressError` when the port is taken, and `SchemaError` where no method can be carried.
+        Raises `AddressError` when the port is taken, `SchemaError` where no method can be carried, and
+        `StackError` when `options.tls` cannot be used.
         """
         ...
 
     def connect(self, address: Address, options: Options) -> Client:
-        """Open a client; raises `Unavailable` here or at the first call when nobody listens."""
+        """Open a client; raises `Unavailable` here or at the first call when nobody listens.
+
+        Also where the server speaks no TLS though it should, or its certificate is not to be trusted. Raises
+        `StackError` when `options.tls` cannot be used.
+        """
         ...

@@ -15,7 +15,7 @@ import msgspec
 
 import stacks
 from stacks import hops, service, work
-from stacks.base import MAX_MESSAGE, Address, Options, Route, Served
+from stacks.base import MAX_MESSAGE, Address, Options, Route, Served, Tls
 from stacks.errors import StackError
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
@@ -29,6 +29,7 @@ def serve(
     offered: str = service.DEFAULT,
     worked: str = "",
     max_message: int = MAX_MESSAGE,
+    tls: Tls | None = None,
     with_parent: bool = False,
 ) -> None:
     """Serve `offered` (``module:Class``) until SIGTERM or SIGINT; needs the main thread.
@@ -46,8 +47,16 @@ def serve(
         if not found.wire:
             raise StackError(f"stack {stack!r} has no wire, so nobody could call it; choose another")
         served = work.add(service.load(offered), worked)
-        with found.serve(served, address or Address(), Options(max_message=max_message)) as server:
+        options = Options(max_message=max_message, tls=tls)
+        with found.serve(served, address or Address(), options) as server:
             _stay(server, stopping, with_parent=with_parent)
+
+
+def secured(certificate: str, key: str) -> Tls | None:
+    """Give what a server needs for TLS, from the paths that a command was given, which may be empty."""
+    if bool(certificate) != bool(key):
+        raise StackError(f"TLS needs a certificate and its key, and {certificate or key!r} came alone")
+    return Tls(certificate=certificate, key=key) if certificate else None
 
 
 def pass_on(hop: str, routes: Sequence[Route], address: Address, *, with_parent: bool = False) -> None:

@@ -28,8 +28,12 @@ from stacks.service import DEFAULT
 @click.option(
     "--work", default="", metavar="KIND:TIME", help="Simulated work, for example spin:9us or wait:2ms."
 )
+@click.option("--tls-cert", default="", metavar="FILE", help="Certificate in PEM, for TLS.")
+@click.option("--tls-key", default="", metavar="FILE", help="Its private key in PEM.")
 @click.option("--json", "as_json", is_flag=True, help="Print the address as one JSON line.")
-def command(stack: str, host: str, port: int, service: str, work: str, as_json: bool) -> None:
+def command(
+    stack: str, host: str, port: int, service: str, work: str, tls_cert: str, tls_key: str, as_json: bool
+) -> None:
     """Serve STACK until Ctrl-C or SIGTERM, which are the usual end: the exit code is then 0."""
     import msgspec
 
@@ -37,16 +41,17 @@ def command(stack: str, host: str, port: int, service: str, work: str, as_json: 
     from stacks import service as services
     from stacks import work as works
     from stacks.base import Address, Options
+    from stacks.serving import secured
 
     found = stacks.find(stack)
     if not found.wire:
         raise click.UsageError(f"{stack!r} has no wire: its calls stay in one process and cannot be served")
     if not _is_loopback(host):
-        click.echo(
-            f"rpcduel: {host} can be reached from other machines, and there is no TLS and no login", err=True
-        )
+        lacks = "no login" if tls_cert else "no TLS and no login"
+        click.echo(f"rpcduel: {host} can be reached from other machines, and there is {lacks}", err=True)
     offered = works.add(services.load(service), work)
-    with _until_stopped(), found.serve(offered, Address(host, port), Options()) as served:
+    options = Options(tls=secured(tls_cert, tls_key))
+    with _until_stopped(), found.serve(offered, Address(host, port), options) as served:
         line = f"{stack} serves {offered.name} on {served.address}; Ctrl-C ends it"
         _wait(msgspec.json.encode(served).decode() if as_json else line)
 

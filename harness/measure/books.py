@@ -9,10 +9,19 @@ import msgspec
 from harness.measure.wire import Finished, Played, Ready
 from harness.results import Failure, Histograms, Run
 from scenarios.arm import Arm
-from stacks.base import Facts
+from stacks import certificates
+from stacks.base import Facts, Stack
 
 _FOREIGN = {"concurrency": "not ours, so not known", "threads": "not ours, so not known"}
 """Facts of a server that a user's command started, or that ran already."""
+
+
+def stated(arm: Arm, stack: Stack) -> Facts:
+    """Give what a stack states of itself as it is used in an arm."""
+    if not arm.tls:
+        return stack.facts
+    kind = "" if arm.ca else f"; {certificates.KIND}"
+    return msgspec.structs.replace(stack.facts, tls=stack.tls + kind)
 
 
 class Books:

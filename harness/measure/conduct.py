@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from pathlib import Path
 from random import Random
 
 import msgspec
@@ -12,7 +15,7 @@ import msgspec
 import stacks
 from harness import machine as machines
 from harness.measure import interrupts
-from harness.measure.books import Books
+from harness.measure.books import Books, stated
 from harness.measure.contender import Contender
 from harness.measure.fork import Fork
 from harness.measure.observer import Observer
@@ -20,6 +23,8 @@ from harness.measure.tally import Tally
 from harness.results import FORMAT, Machine, Pressure, Result, Trial
 from harness.version import VERSION
 from scenarios.catalog import settle
+from stacks import certificates
+from stacks.base import Tls
 
 _FEW_CALLS = 4
 _CALLS = 10
@@ -44,7 +49,7 @@ def conduct(trial: Trial, machine: Machine, seed: int, command: str, observer: O
     started = datetime.now().astimezone().isoformat(timespec="seconds")
     interrupted = False
     try:
-        with interrupts.once(), machines.kept_awake(machine):
+        with interrupts.once(), machines.kept_awake(machine), conductor.certified():
             conductor.play()
     except KeyboardInterrupt:
         interrupted = True
@@ -84,7 +89,20 @@ class _Conductor:
         self._seed = seed
         self._observer = observer
         self._stacks = [stacks.find(arm.stack) for arm in trial.arms]
-        self.books = [Books(arm, stack.facts) for arm, stack in zip(trial.arms, self._stacks, strict=True)]
+        self.books = [
+            Books(arm, stated(arm, stack)) for arm, stack in zip(trial.arms, self._stacks, strict=True)
+        ]
+        self._tls: Tls | None = None
+
+    @contextmanager
+    def certified(self) -> Iterator[None]:
+        """Have certificates for servers of ours that need them, until the context ends."""
+        if not any(arm.tls and not arm.ca for arm in self.trial.arms):
+            yield
+            return
+        with tempfile.TemporaryDirectory(prefix="rpcduel-") as directory:
+            self._tls = certificates.made(Path(directory))
+            yield
 
     def play(self) -> None:
         """Play all forks, as long as an arm is left that can be measured, beside the floor."""
@@ -102,7 +120,9 @@ class _Conductor:
             contenders = {}
             for k, (arm, stack) in enumerate(zip(trial.arms, self._stacks, strict=True)):
                 if not self.books[k].failure:
-                    contenders[k] = Contender(arm, trial, self._machine, number, wire=stack.wire)
+                    contenders[k] = Contender(
+                        arm, trial, self._machine, number, wire=stack.wire, tls=self._tls
+                    )
                     stay.callback(contenders[k].stop)
             fork = Fork(trial, contenders, self.books, self._observer)
             slowest = fork.start()

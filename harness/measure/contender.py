@@ -10,7 +10,7 @@ from harness.measure.processes import Process, StartError
 from harness.measure.wire import Baton, Failed, Finish, Finished, Message, Played, Ready, Setup, Turn
 from harness.results import Failure, Machine, Trial
 from scenarios.arm import Arm
-from stacks.base import Address
+from stacks.base import Address, Tls
 
 _GRACE = 10.0
 """Seconds beyond the deadlines of its calls after which a load process counts as hung."""
@@ -26,8 +26,10 @@ class ArmError(Exception):
 class Contender:
     """Starts, plays and ends an arm; every method but `stop` raises `ArmError` when the arm fails."""
 
-    def __init__(self, arm: Arm, trial: Trial, machine: Machine, fork: int, *, wire: bool) -> None:
-        """Prepare; `wire` tells whether the stack has a server process at all."""
+    def __init__(
+        self, arm: Arm, trial: Trial, machine: Machine, fork: int, *, wire: bool, tls: Tls | None = None
+    ) -> None:
+        """Prepare; `wire` tells whether the stack has a server process at all, `tls` what ours secures."""
         self.arm = arm
         self.client = cpu.Meter()
         self.hop = cpu.Meter()
@@ -41,6 +43,7 @@ class Contender:
         self._machine = machine
         self._fork = fork
         self._wire = wire
+        self._tls = (Tls(ca=arm.ca) if arm.ca else tls) if arm.tls else None
         self._stay = ExitStack()
         self._load: Process | None = None
         self._server: Process | None = None
@@ -83,7 +86,7 @@ class Contender:
                 self.served = bool(self._pids)
             elif self._wire:
                 service = self._trial.service
-                self._server = processes.serve(arm.stack, service, arm.work, arm.python, cores)
+                self._server = processes.serve(arm.stack, service, arm.work, arm.python, cores, self._tls)
         except StartError as error:
             raise self._fail(str(error), error.stderr) from error
         if self._server:
@@ -121,6 +124,7 @@ class Contender:
                 part="" if arm.stack == "floor" else trial.part,
                 timeout=trial.timeout,
                 address=self._address,
+                tls=self._tls,
             )
         )
 

@@ -15,6 +15,7 @@ from typing import Any
 import stacks
 from harness.measure import drivers
 from harness.measure.bare import BareSeat
+from harness.measure.books import stated
 from harness.measure.recorder import Figures, Recorder
 from harness.measure.wire import Baton, Failed, Finished, Played, Ready, Setup, Turn
 from scenarios import channels, samples
@@ -61,7 +62,9 @@ class Player:
 
     def serve(self, baton: Baton) -> None:
         """Answer the conductor until it says that there are no more turns."""
-        baton.send(Ready(self.check(), self._stack.facts, self._payload(), self._messages()))
+        baton.send(
+            Ready(self.check(), stated(self._setup.arm, self._stack), self._payload(), self._messages())
+        )
         gc.collect()
         gc.freeze()
         if not self._setup.part:  # what a codec's garbage costs belongs to it
@@ -152,7 +155,7 @@ def _player(setup: Setup) -> Iterator[Player]:
         if not stack.wire:
             worked = work.add(offered, setup.arm.work)
             address = stay.enter_context(stack.serve(worked, address, Options())).address
-        connect = functools.partial(stack.connect, address, Options())
+        connect = functools.partial(stack.connect, address, Options(tls=setup.tls))
         requests = [
             samples.request(method, setup.sample, user, setup.messages) for user in range(setup.users)
         ]

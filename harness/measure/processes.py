@@ -18,7 +18,7 @@ from typing import IO
 import msgspec
 
 from harness.measure.wire import Baton
-from stacks.base import LOOPBACK, Address, Served
+from stacks.base import LOOPBACK, Address, Served, Tls
 
 START = 20.0
 """Seconds in which a server must accept connections."""
@@ -143,9 +143,13 @@ def python(interpreter: str, *arguments: str) -> list[str]:
     return [interpreter or sys.executable, "-P", "-m", *arguments]
 
 
-def serve(stack: str, service: str, work: str, interpreter: str, cores: Sequence[int]) -> Process:
+def serve(
+    stack: str, service: str, work: str, interpreter: str, cores: Sequence[int], tls: Tls | None = None
+) -> Process:
     """Start a server of ours, without waiting for it; raises `StartError`."""
     extra = ["--work", work] if work else []
+    if tls is not None:
+        extra += ["--tls-cert", tls.certificate, "--tls-key", tls.key]
     command = python(interpreter, "stacks", "serve", stack, "--service", service, "--with-parent", *extra)
     return Process(command, cores)
 

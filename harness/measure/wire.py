@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from scenarios.arm import Arm
-from stacks.base import Address, Facts
+from stacks.base import Address, Facts, Tls
 
 _LENGTH = struct.Struct("!I")
 _MOST = 256 * 1024 * 1024
@@ -27,6 +27,7 @@ class Setup(msgspec.Struct, frozen=True, tag=True):
     part: str
     timeout: float
     address: Address
+    tls: Tls | None = None
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):

@@ -14,4 +14,6 @@ Tests that ask for more than your stack has are skipped, with what is missing as
 
 import pytest
 
-pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in ("calls", "lifecycle", "streams")))
+pytest.register_assert_rewrite(
+    *(f"{__name__}.{module}" for module in ("calls", "lifecycle", "secure", "streams"))
+)

@@ -15,8 +15,8 @@ from typing import Any
 import psutil
 import pytest
 
-from stacks import service
-from stacks.base import Address, Client, Options, Served, Service
+from stacks import certificates, service
+from stacks.base import Address, Client, Options, Served, Service, Tls
 from stacks.testing.needs import features
 from stacks.testing.oracle import Oracle
 
@@ -106,6 +106,12 @@ def leading() -> Callable[[int], list[Any]]:
 @pytest.fixture
 def descriptors() -> Callable[[], int]:
     return lambda: sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory) -> Tls:
+    """Certificates for this machine."""
+    return certificates.made(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(autouse=True)

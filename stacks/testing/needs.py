@@ -23,8 +23,13 @@ def needs(feature: str) -> Callable[[F], F]:
 def features(stack: Stack) -> set[str]:
     """Tell what a stack has.
 
-    ``wire``, ``sharing`` (many calls on one connection), ``bytes`` (messages are encoded), and the kinds of
-    calls with streams: ``server-stream``, ``client-stream``, ``bidi``.
+    ``wire``, ``sharing`` (many calls on one connection), ``bytes`` (messages are encoded), ``tls``, and the
+    kinds of calls with streams: ``server-stream``, ``client-stream``, ``bidi``.
     """
-    has = {"wire": stack.wire, "sharing": stack.multiplexes, "bytes": bool(stack.facts.versions)}
+    has = {
+        "wire": stack.wire,
+        "sharing": stack.multiplexes,
+        "bytes": bool(stack.facts.versions),
+        "tls": bool(stack.tls),
+    }
     return {name for name, given in has.items() if given} | set(stack.kinds)

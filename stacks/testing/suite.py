@@ -5,4 +5,5 @@
 from stacks.testing.calls import *
 from stacks.testing.fixtures import *
 from stacks.testing.lifecycle import *
+from stacks.testing.secure import *
 from stacks.testing.streams import *

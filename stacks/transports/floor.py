@@ -36,7 +36,7 @@ from stacks.base import (
 )
 from stacks.codecs.msgpack import ERRORS, FORMAT
 from stacks.errors import CallError, ConnectionLost, ProtocolError, Refused, StackError, Timeout, Unavailable
-from stacks.transports import dispatch, listener
+from stacks.transports import dispatch, listener, secure
 from stacks.transports.floor_server import FloorServer
 from stacks.transports.memo import Memo
 
@@ -59,6 +59,7 @@ class FloorStack:
     name = "floor"
     multiplexes = False
     wire = True
+    tls = ""
 
     @property
     def kinds(self) -> frozenset[Kind]:
@@ -87,6 +88,7 @@ class FloorStack:
     @contextmanager
     def serve(self, service: Service, address: Address, options: Options) -> Iterator[Served]:
         """Serve from one thread until the context ends; connections are then cut."""
+        secure.refuse(options, self.name)
         answers = {
             method.name.encode(): _answer(method, options)
             for method in dispatch.carried(service, dispatch.UNARY)
@@ -107,6 +109,7 @@ class FloorStack:
 
     def connect(self, address: Address, options: Options) -> FloorClient:
         """Open a connection; raises `Unavailable`."""
+        secure.refuse(options, self.name)
         return FloorClient(address, options)
 
 

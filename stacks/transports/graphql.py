@@ -14,10 +14,11 @@ from typing import TypeVar
 
 from stacks.base import MAX_MESSAGE, Address, Codec, Facts, Kind, Options, Served, Service
 from stacks.codecs.graphql import FORMAT
-from stacks.transports import dispatch, web_app, web_server
+from stacks.transports import dispatch, secure, web_app, web_server
 from stacks.transports.graphql_client import PATH, GraphqlClient
 from stacks.transports.graphql_engine import SOURCE, Engine
 from stacks.transports.web_app import App, Receive, Rejected, Scope, Send
+from stacks.transports.web_connection import PROTOCOL
 
 T = TypeVar("T")
 
@@ -33,6 +34,7 @@ class GraphqlStack:
     name = "graphql-json"
     multiplexes = False
     wire = True
+    tls = secure.statement(PROTOCOL)
     persisted = True
     """Whether documents are cached."""
 

@@ -15,6 +15,7 @@ from stacks.base import MAX_MESSAGE, Address, Codec, Facts, Format, Kind, Option
 from stacks.errors import AddressError
 from stacks.transports import dispatch, listener, loop, streams
 from stacks.transports.grpc_client import HANDLED, GrpcClient, limits
+from stacks.transports.grpc_secure import STATEMENT, server_credentials
 from stacks.transports.streams import Stream
 
 T = TypeVar("T")
@@ -23,10 +24,11 @@ _KINDS = frozenset(Kind)
 
 
 class GrpcStack:
-    """gRPC over plaintext HTTP/2, messages in `encoding`."""
+    """gRPC over HTTP/2, messages in `encoding`."""
 
     multiplexes = True
     wire = True
+    tls = STATEMENT
 
     def __init__(self, encoding: Format) -> None:
         """Take the format of the messages."""
@@ -61,12 +63,13 @@ class GrpcStack:
     def serve(self, service: Service, address: Address, options: Options) -> AbstractContextManager[Served]:
         """Serve under ``/package.Service/Method`` until the context ends; calls in flight are then cut."""
         handlers = self._handlers(service, options)
+        credentials = None if options.tls is None else server_credentials(options.tls)
 
         @asynccontextmanager
         async def opened() -> AsyncIterator[Address]:
             server = grpc.aio.server(options=[*limits(options), ("grpc.so_reuseport", 0)])
             server.add_generic_rpc_handlers((handlers,))
-            port = _bind(server, address)
+            port = _bind(server, address, credentials)
             await server.start()
             try:
                 yield Address(address.host, port)
@@ -93,11 +96,13 @@ class GrpcStack:
         return grpc.method_handlers_generic_handler(service.name, handlers)
 
 
-def _bind(server: grpc.aio.Server, address: Address) -> int:
+def _bind(server: grpc.aio.Server, address: Address, credentials: grpc.ServerCredentials | None) -> int:
     # gRPC says neither why it cannot listen nor keeps its own log quiet about it; a plain socket does both.
     listener.listen(address).close()
     try:
-        return int(server.add_insecure_port(str(address)))
+        if credentials is None:
+            return int(server.add_insecure_port(str(address)))
+        return int(server.add_secure_port(str(address), credentials))
     except RuntimeError as error:
         raise AddressError(f"cannot listen on {address}: {error}") from error
 

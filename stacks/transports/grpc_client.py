@@ -10,6 +10,7 @@ import grpc
 from stacks.base import Address, Format, Kind, Method, Options, Q, R
 from stacks.errors import CallError, ConnectionLost, SchemaError, Timeout, Unavailable
 from stacks.transports import dispatch, streams
+from stacks.transports.grpc_secure import secure_channel
 from stacks.transports.sent import Sent
 
 HANDLED = (("rpcduel-handler", "1"),)
@@ -37,16 +38,17 @@ class GrpcClient:
     def __init__(self, address: Address, encoding: Format, options: Options) -> None:
         """Make the channel; nothing is sent yet."""
         self._format = encoding
-        self._channel = grpc.insecure_channel(
-            str(address),
-            [
-                *limits(options),
-                # Otherwise channels with equal arguments share one connection.
-                ("grpc.use_local_subchannel_pool", 1),
-                # gRPC gives an attempt to connect this long, too; its own default is 20 s.
-                ("grpc.min_reconnect_backoff_ms", max(1, round(options.connect_timeout * 1000))),
-            ],
-        )
+        arguments = [
+            *limits(options),
+            # Otherwise channels with equal arguments share one connection.
+            ("grpc.use_local_subchannel_pool", 1),
+            # gRPC gives an attempt to connect this long, too; its own default is 20 s.
+            ("grpc.min_reconnect_backoff_ms", max(1, round(options.connect_timeout * 1000))),
+        ]
+        if options.tls is None:
+            self._channel = grpc.insecure_channel(str(address), arguments)
+        else:
+            self._channel = secure_channel(str(address), options.tls, arguments)
 
     def unary(self, method: Method[Q, R]) -> Callable[[Q, float], R]:
         """Bind `method`, whose path is ``/package.Service/Method``."""

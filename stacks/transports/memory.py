@@ -33,7 +33,7 @@ from stacks.errors import (
     Timeout,
     Unavailable,
 )
-from stacks.transports import dispatch, streams
+from stacks.transports import dispatch, secure, streams
 from stacks.transports.sent import Sent
 
 T = TypeVar("T")
@@ -62,6 +62,7 @@ class MemoryStack:
 
     multiplexes = True
     wire = False
+    tls = ""
 
     def __init__(self, encoding: Format | None = None) -> None:
         """Take the format that request and reply go through, if any."""
@@ -97,6 +98,7 @@ class MemoryStack:
     @contextmanager
     def serve(self, service: Service, address: Address, options: Options) -> Iterator[Served]:
         """Make `service` known in this process under `address`."""
+        secure.refuse(options, self.name)
         host = _Host(service, options)
         with _changing:
             taken = _free(address)
@@ -110,6 +112,7 @@ class MemoryStack:
 
     def connect(self, address: Address, options: Options) -> MemoryClient:
         """Find who serves under `address`; raises `Unavailable` if nobody does."""
+        secure.refuse(options, self.name)
         host = _hosts.get(address)
         if host is None:
             raise Unavailable(f"nobody serves {address} in this process")

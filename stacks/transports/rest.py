@@ -17,11 +17,12 @@ from typing import Any, TypeVar
 
 from stacks.base import MAX_MESSAGE, Address, Codec, Facts, Format, Kind, Method, Options, Served, Service
 from stacks.errors import ProtocolError, Refused, Remote
-from stacks.transports import dispatch, problem, rest_media, streams, web_app, web_server
+from stacks.transports import dispatch, problem, rest_media, secure, streams, web_app, web_server
 from stacks.transports.rest_client import KINDS, RestClient, path
 from stacks.transports.rest_media import Media
 from stacks.transports.streams import Stream
 from stacks.transports.web_app import App, Gone, Headers, Receive, Rejected, Scope, Send
+from stacks.transports.web_connection import PROTOCOL
 
 T = TypeVar("T")
 
@@ -29,10 +30,11 @@ _Serve = Callable[[Headers, Receive, Send], Awaitable[None]]
 
 
 class RestStack:
-    """REST over plaintext HTTP/1.1, messages in `encoding`."""
+    """REST over HTTP/1.1, messages in `encoding`."""
 
     multiplexes = False
     wire = True
+    tls = secure.statement(PROTOCOL)
 
     def __init__(self, encoding: Format) -> None:
         """Take the format of the messages; raises `SchemaError` for one without a media type."""

@@ -17,8 +17,9 @@ from typing import Any, TypeVar, cast
 
 from stacks.base import MAX_MESSAGE, Address, Codec, Facts, Kind, Options, Served, Service
 from stacks.errors import ProtocolError, Refused
-from stacks.transports import dispatch, framing, listener, loop
+from stacks.transports import dispatch, framing, listener, loop, secure
 from stacks.transports.connections import Connections
+from stacks.transports.entrance import Entrance
 from stacks.transports.framing import Framing, TreeFormat
 from stacks.transports.tcp_client import TcpClient
 
@@ -37,6 +38,7 @@ class TcpStack:
 
     multiplexes = True
     wire = True
+    tls = secure.statement()
 
     def __init__(self, encoding: TreeFormat) -> None:
         """Take the format of the messages; raises `StackError` for one that has no framing."""
@@ -70,7 +72,7 @@ class TcpStack:
 
     def serve(self, service: Service, address: Address, options: Options) -> AbstractContextManager[Served]:
         """Serve until the context ends; connections are then cut."""
-        limit = options.max_message
+        limit, context = options.max_message, secure.offered(options)
         answers = {
             method.name: _answer(method, self._format, limit)
             for method in dispatch.carried(service, dispatch.UNARY)
@@ -81,17 +83,16 @@ class TcpStack:
             listening = listener.listen(address)
             found = listener.bound(listening, address)
             connections = Connections()
-            server = await asyncio.get_running_loop().create_server(
-                lambda: _Connection(answers, self._framing, service.delay, limit, connections),
-                sock=listening,
-                backlog=listener.BACKLOG,
+            entrance = Entrance(
+                lambda: _Connection(answers, self._framing, service.delay, limit, connections), context
             )
+            await entrance.open(listening)
             try:
                 yield found
             finally:
-                server.close()
+                await entrance.close()
                 connections.end()
-                await server.wait_closed()
+                await entrance.wait_closed()
 
         return loop.serve(opened)
 

@@ -22,7 +22,9 @@ from typing import Any
 from stacks.base import Address, Method, Options, Q, R, Replies
 from stacks.errors import CallError, ConnectionLost, ProtocolError, Refused, Timeout, Unavailable
 from stacks.transports import dispatch
+from stacks.transports.dial import dial
 from stacks.transports.framing import Framing, TreeFormat
+from stacks.transports.secure_socket import SecureSocket
 
 _LAST_NUMBER = 0xFFFFFFFF
 _AT_ONCE = 64 * 1024
@@ -44,12 +46,9 @@ class TcpClient:
         self._framing = framed
         self._limit = options.max_message
         try:
-            self._reading = socket.create_connection(
-                (address.host, address.port), timeout=options.connect_timeout
-            )
-        except (OSError, UnicodeError) as error:
+            self._reading = dial(address, options.connect_timeout, options.tls)
+        except TimeoutError as error:
             raise Unavailable(f"cannot connect to {address}: {error}") from error
-        self._reading.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # A second socket object for the same connection, so that who sends has its own timeout.
         self._writing = self._reading.dup()
         self._writing.settimeout(0)
@@ -156,6 +155,8 @@ class TcpClient:
             raise
         finally:
             self._writing.settimeout(0)
+            if isinstance(self._writing, SecureSocket):
+                self._writing.forget()
 
     def _wait(self, number: int, slot: list[Any], deadline: float, timeout: float) -> None:
         """Return when the reply is in `slot`; meanwhile read, or wait for somebody who reads."""

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from time import monotonic
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -24,7 +25,8 @@ from stacks.codecs.thrift import Encoding
 from stacks.codecs.thrift_struct import Conversion, conversion, unwritable
 from stacks.codecs.thrift_types import Envelope, RpcError, envelope
 from stacks.errors import ProtocolError, Remote
-from stacks.transports import dispatch, listener, threads
+from stacks.transports import dispatch, listener, secure, secure_socket, threads
+from stacks.transports.entrance import HANDSHAKE
 from stacks.transports.frames import Frames, OversizeError
 from stacks.transports.thrift_client import ThriftClient, overhead
 
@@ -36,6 +38,7 @@ class ThriftStack:
 
     multiplexes = False
     wire = True
+    tls = secure.statement()
 
     def __init__(self, encoding: Encoding) -> None:
         """Take the protocol."""
@@ -69,6 +72,7 @@ class ThriftStack:
     @contextmanager
     def serve(self, service: Service, address: Address, options: Options) -> Iterator[Served]:
         """Serve until the context ends; connections are then cut."""
+        context = secure.offered(options)
         stopping = threading.Event()
         methods = [
             _served(method, service.delay, stopping, self._encoding)
@@ -79,7 +83,13 @@ class ThriftStack:
         found = listener.bound(listening, address)
 
         def talk(connection: socket.socket) -> None:
-            frames = Frames(connection.recv, connection.sendall, options.max_message, self._encoding.check)
+            receive: Callable[[int], bytes] = connection.recv
+            send: Callable[[bytes], object] = connection.sendall
+            if context is not None:
+                line = secure_socket.server(connection, context, monotonic() + HANDSHAKE)
+                line.settimeout(None)
+                receive, send = line.read, line.sendall
+            frames = Frames(receive, send, options.max_message, self._encoding.check)
             protocol = self._encoding.protocol(TCyFramedTransport(frames))
             process, expect = _Processor(offer, frames).process, frames.expect
             while True:

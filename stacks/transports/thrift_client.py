@@ -18,7 +18,9 @@ from stacks.codecs.thrift_struct import conversion, unwritable
 from stacks.codecs.thrift_types import RpcError, envelope
 from stacks.errors import CallError, ConnectionLost, ProtocolError, Refused, Remote, Timeout, Unavailable
 from stacks.transports import dispatch
+from stacks.transports.dial import Line, dial
 from stacks.transports.frames import Frames, OversizeError
+from stacks.transports.secure_socket import SecureSocket
 
 _SLACK = 0.001
 """Seconds by which a timeout may be late, so that not every call has to set the socket's timeout."""
@@ -116,10 +118,9 @@ class ThriftClient:
         if timeout <= 0:
             raise _late(timeout)
         try:
-            made = socket.create_connection((self._address.host, self._address.port), timeout=timeout)
-        except (OSError, UnicodeError) as error:
+            made = dial(self._address, timeout, self._options.tls)
+        except TimeoutError as error:
             raise Unavailable(f"cannot connect to {self._address}: {error}") from error
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return _Line(made, self._address, timeout, self._encoding, self._options.max_message)
 
 
@@ -127,9 +128,10 @@ class _Line:
     """A connection with the library's protocol on it; of no more use after most errors of `exchange`."""
 
     def __init__(
-        self, made: socket.socket, address: Address, timeout: float, encoding: Encoding, max_message: int
+        self, made: Line, address: Address, timeout: float, encoding: Encoding, max_message: int
     ) -> None:
         self._socket = made
+        self._take = made.read if isinstance(made, SecureSocket) else made.recv
         self._address = address
         self._timeout = timeout
         self._deadline = 0.0
@@ -193,8 +195,12 @@ class _Line:
         self._socket.sendall(frame)
 
     def _receive(self, most: int) -> bytes:
-        self._set_timeout()
-        return self._socket.recv(most)
+        while True:
+            self._set_timeout()
+            try:
+                return self._take(most)
+            except TimeoutError:
+                continue
 
     def _set_timeout(self) -> None:
         left = self._deadline - monotonic()

@@ -34,6 +34,7 @@ class HttpClient:
         self.limit = options.max_message
         """Bytes of a body that are taken."""
         self._connect_timeout = options.connect_timeout
+        self._tls = options.tls
         self._closed = False
         self._all: set[Connection] = set()
         self._idle: list[Connection] = []
@@ -128,7 +129,7 @@ class HttpClient:
 
     def _connect(self, patience: float) -> Connection:
         try:
-            connection = Connection(self._address, patience)
+            connection = Connection(self._address, patience, self._tls)
         except TimeoutError as error:
             if patience < self._connect_timeout:
                 raise

@@ -10,10 +10,13 @@ from time import monotonic
 
 import httptools
 
-from stacks.base import Address
-from stacks.errors import ConnectionLost, ProtocolError, Refused, Timeout, Unavailable
+from stacks.base import Address, Tls
+from stacks.errors import ConnectionLost, ProtocolError, Refused, Timeout
 from stacks.transports import dispatch, problem
+from stacks.transports.dial import dial
 
+PROTOCOL = "http/1.1"
+"""What ALPN calls it."""
 HEAD = 64 * 1024
 """Bytes that may come, besides what one read brings, without being part of a body."""
 _AT_ONCE = 64 * 1024
@@ -118,16 +121,10 @@ class Incoming:
 class Connection:
     """A socket, which one call uses at a time; after an error of any kind it is of no more use."""
 
-    def __init__(self, address: Address, patience: float) -> None:
+    def __init__(self, address: Address, patience: float, tls: Tls | None = None) -> None:
         """Connect within `patience` seconds; raises `TimeoutError` and `Unavailable`."""
         self._address = address
-        try:
-            self._socket = socket.create_connection((address.host, address.port), timeout=patience)
-        except TimeoutError:
-            raise
-        except (OSError, UnicodeError) as error:
-            raise Unavailable(f"cannot connect to {address}: {error}") from error
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = dial(address, patience, tls, PROTOCOL)
         self._patience = patience
         self.intact = True
         """Whether every request so far went out whole."""

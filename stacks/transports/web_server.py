@@ -15,8 +15,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from stacks.base import MAX_MESSAGE, Address, Options, Served
-from stacks.transports import listener, loop
+from stacks.transports import listener, loop, secure
+from stacks.transports.entrance import Entrance
 from stacks.transports.web_app import App, guarded
+from stacks.transports.web_connection import PROTOCOL
 
 HEAD = 64 * 1024
 """Bytes that may come, besides what one read brings, without being part of a body: a head, or trailers."""
@@ -39,21 +41,21 @@ def serve(app: App, address: Address, options: Options) -> AbstractContextManage
     `web_app.guarded` knows. Raises `AddressError` for an address that cannot be had.
     https://asgi.readthedocs.io/en/latest/specs/www.html
     """
+    context = secure.offered(options, PROTOCOL)
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Address]:
         listening = listener.listen(address)
         found = listener.bound(listening, address)
         server = _Server(app, options)
-        accepting = await asyncio.get_running_loop().create_server(
-            server.accept, sock=listening, backlog=listener.BACKLOG
-        )
+        entrance = Entrance(server.accept, context)
+        await entrance.open(listening)
         try:
             yield found
         finally:
-            accepting.close()
+            await entrance.close()
             await server.end()
-            await accepting.wait_closed()
+            await entrance.wait_closed()
 
     return loop.serve(opened)
 

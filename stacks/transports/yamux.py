@@ -6,7 +6,6 @@ connection.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager
 from importlib import metadata
@@ -14,8 +13,9 @@ from typing import Any, TypeVar
 
 from stacks.base import MAX_MESSAGE, Address, Codec, Facts, Kind, Method, Options, Served, Service
 from stacks.codecs.msgpack import FORMAT
-from stacks.transports import dispatch, listener, loop, streams
+from stacks.transports import dispatch, listener, loop, secure, streams
 from stacks.transports.connections import Connections
+from stacks.transports.entrance import Entrance
 from stacks.transports.yamux_client import YamuxClient
 from stacks.transports.yamux_server import Offer, YamuxConnection
 
@@ -30,6 +30,7 @@ class YamuxStack:
     name = "yamux-msgpack"
     multiplexes = True
     wire = True
+    tls = secure.statement()
 
     @property
     def kinds(self) -> frozenset[Kind]:
@@ -58,6 +59,7 @@ class YamuxStack:
 
     def serve(self, service: Service, address: Address, options: Options) -> AbstractContextManager[Served]:
         """Serve until the context ends; connections are then cut."""
+        context = secure.offered(options)
         offers = {
             method.name.encode(): _offer(method, options.max_message, service.delay)
             for method in dispatch.carried(service, _KINDS)
@@ -68,17 +70,16 @@ class YamuxStack:
             listening = listener.listen(address)
             found = listener.bound(listening, address)
             connections = Connections()
-            server = await asyncio.get_running_loop().create_server(
-                lambda: YamuxConnection(offers, service.delay, options.max_message, connections),
-                sock=listening,
-                backlog=listener.BACKLOG,
+            entrance = Entrance(
+                lambda: YamuxConnection(offers, service.delay, options.max_message, connections), context
             )
+            await entrance.open(listening)
             try:
                 yield found
             finally:
-                server.close()
+                await entrance.close()
                 connections.end()
-                await server.wait_closed()
+                await entrance.wait_closed()
 
         return loop.serve(opened)
 

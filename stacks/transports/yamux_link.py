@@ -14,6 +14,7 @@ from time import monotonic
 
 from stacks.base import Address, Options
 from stacks.errors import CallError, ConnectionLost, ProtocolError, Unavailable
+from stacks.transports.dial import dial
 from stacks.transports.relay import Ready, Relay, late, left
 from stacks.transports.yamux_session import NORMAL, VIOLATED, WINDOW, Session, Stream
 
@@ -31,12 +32,9 @@ class YamuxLink:
         """Connect; raises `Unavailable` when nobody answers within the connect timeout."""
         self._address = address
         try:
-            self._reading = socket.create_connection(
-                (address.host, address.port), timeout=options.connect_timeout
-            )
-        except (OSError, UnicodeError) as error:
+            self._reading = dial(address, options.connect_timeout, options.tls)
+        except TimeoutError as error:
             raise Unavailable(f"cannot connect to {address}: {error}") from error
-        self._reading.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # A second socket object for the same connection, so that who sends has its own timeout.
         self._writing = self._reading.dup()
         self._writing.settimeout(0)

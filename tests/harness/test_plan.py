@@ -11,9 +11,9 @@ from harness.plan import FLOOR, MOST_FORKS, MOST_SECONDS, MOST_USERS, Wish, tria
 from scenarios import catalog
 from scenarios.arm import Arm, SpecError
 from scenarios.catalog import SCENARIOS
-from stacks import examples, service, shop
+from stacks import certificates, examples, service, shop
 from stacks.base import Kind
-from stacks.errors import SchemaError, StackError, UnknownStackError
+from stacks.errors import MissingPackageError, SchemaError, StackError, UnknownStackError
 
 MILLISECOND = 1_000_000
 
@@ -306,3 +306,35 @@ def test_the_floor_needs_no_shared_channel():
 def test_a_stack_without_a_wire_takes_no_server(key):
     with pytest.raises(SpecError, match="memory has no wire"):
         plan.trials(plan.Wish(arms=(Arm(name="m", stack="memory", **key),)))
+
+
+@pytest.mark.parametrize("name", ["memory", "memory-json", "floor"])
+def test_a_stack_without_tls_takes_none(name):
+    with pytest.raises(SpecError, match=f"arm 'm': {name} has no TLS; leave tls off"):
+        plan._check_arm(Arm(name="m", stack=name, tls=True), stacks.find(name))
+
+
+def test_a_ca_that_is_not_there_is_named_before_anything_starts(tmp_path):
+    arm = Arm(name="g", stack="grpc-json", at="127.0.0.1:1", tls=True, ca=str(tmp_path / "ca.pem"))
+    with pytest.raises(SpecError, match=r"arm 'g': there is no file '.*ca\.pem', which should hold its CA"):
+        trials(Wish(arms=(arm,)))
+    (tmp_path / "ca.pem").write_text("")
+    assert trials(Wish(arms=(arm,)))
+
+
+def test_a_hop_that_reads_what_it_passes_on_takes_no_tls(monkeypatch):
+    class Hop:
+        def __init__(self, *carries):
+            self.carries = frozenset(carries)
+
+    monkeypatch.setattr(plan.hops, "find", lambda name: Hop("grpc") if name == "gateway" else Hop())
+    stack = stacks.find("grpc-json")
+    with pytest.raises(SpecError, match="arm 'g': hops that read what they pass on take no TLS"):
+        plan._check_arm(Arm(name="g", stack="grpc-json", hops=("tap", "gateway"), tls=True), stack)
+    plan._check_arm(Arm(name="g", stack="grpc-json", hops=("tap",), tls=True), stack)
+
+
+def test_without_trustme_tls_is_refused_with_the_remedy(monkeypatch):
+    monkeypatch.setattr(certificates.importlib.util, "find_spec", lambda _name: None)
+    with pytest.raises(MissingPackageError, match=r"trustme.*pip install 'rpcduel\[tls\]'"):
+        trials(Wish(arms=(Arm(name="g", stack="grpc-json", tls=True),)))

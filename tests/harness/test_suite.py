@@ -9,8 +9,8 @@ from harness.plan import Wish, trials
 from harness.suite import read
 from scenarios.arm import Arm, SpecError
 
-ARM_KEYS = "stack, channel, method, at, python, hops, work, server"
 KEYS = "arms, scenario, baseline, users, sample, seconds, forks, service, message, method"
+ARM_KEYS = "stack, channel, method, at, python, tls, ca, hops, work, server"
 WHOLE = """
 scenario = "unary"
 baseline = "today"
@@ -264,3 +264,13 @@ def value_text(value):
     if isinstance(value, float):
         return repr(value)
     return msgspec.json.encode(value).decode()
+
+
+def test_a_suite_s_arm_can_use_tls(suite):
+    path = suite(
+        "[arms.a]\nstack = 'grpc-json'\ntls = true\n[arms.b]\nstack = 'memory'\ntls = true\nca = 'a'"
+    )
+    with pytest.raises(SpecError, match=r"suite\.toml:4: arms\.b': ca is for a server that is not ours"):
+        read(path)
+    wish = read(suite("[arms.a]\nstack = 'grpc-json'\ntls = true\nserver = ['./a', '{port}']\nca = 'a.pem'"))
+    assert wish.arms == (Arm(name="a", stack="grpc-json", tls=True, ca="a.pem", server=("./a", "{port}")),)

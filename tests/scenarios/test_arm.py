@@ -20,6 +20,8 @@ values = {
     "at": st.builds("{}:{}".format, hosts, st.integers(1, 65535)),
     "channel": words,
     "python": words.map("/opt/{}=3".format),
+    "ca": words.map("/etc/{}=.pem".format),
+    "tls": st.just(value=True),
     "work": works,
 }
 
@@ -28,8 +30,12 @@ def written(arm):
     """Write an arm as its SPEC, the keys in the order of `KEYS`."""
     head = f"{arm.name}={arm.stack}" if arm.name else arm.stack
     return ",".join(
-        [head, *(f"{key}={getattr(arm, key)}" for key in KEYS if getattr(arm, key) != default(key))]
+        [head, *(f"{key}={text(getattr(arm, key))}" for key in KEYS if getattr(arm, key) != default(key))]
     )
+
+
+def text(value):
+    return "on" if value is True else value
 
 
 def default(key):
@@ -39,6 +45,8 @@ def default(key):
 @st.composite
 def arms(draw):
     chosen = draw(st.sets(st.sampled_from(KEYS)).filter(lambda keys: not {"at", "work"} <= keys))
+    # A server that is not ours has a CA of its own.
+    chosen = chosen | {"ca"} if {"at", "tls"} <= chosen else chosen - {"ca"}
     return Arm(name=draw(names), stack=draw(words), **{key: draw(values[key]) for key in chosen})
 
 
@@ -77,18 +85,22 @@ def test_any_text_is_an_arm_or_a_spec_error(text):
         ("=grpc", "name before '=' is empty", "[name=]stack"),
         ("grpc@teleport", "no hop 'teleport'", "hops are: "),
         ("grpc@", "a hop behind '@' has no name", "@hop"),
-        ("grpc,speed=9", "'speed=9'", "keys are: at, channel, method, python, work"),
-        ("grpc,channel", "'channel'", "keys are: at, channel, method, python, work"),
-        ("grpc,channel=", "'channel='", "keys are: at, channel, method, python, work"),
-        ("grpc,", "'' is no key=value", "keys are: at, channel, method, python, work"),
-        ("grpc,name=x", "'name=x'", "keys are: at, channel, method, python, work"),
-        ("grpc,server=x", "'server=x'", "keys are: at, channel, method, python, work"),
+        ("grpc,speed=9", "'speed=9'", "keys are: at, ca, channel, method, python, tls, work"),
+        ("grpc,channel", "'channel'", "keys are: at, ca, channel, method, python, tls, work"),
+        ("grpc,channel=", "'channel='", "keys are: at, ca, channel, method, python, tls, work"),
+        ("grpc,", "'' is no key=value", "keys are: at, ca, channel, method, python, tls, work"),
+        ("grpc,name=x", "'name=x'", "keys are: at, ca, channel, method, python, tls, work"),
+        ("grpc,server=x", "'server=x'", "keys are: at, ca, channel, method, python, tls, work"),
         ("grpc,work=wait:1s,work=wait:2s", "'work'", "stands twice"),
         ("grpc,at=here", "'here' is no address", "host:port"),
         ("grpc,at=a:0", "'a:0' is no address", "host:port"),
         ("grpc,at=a:65536", "'a:65536' is no address", "host:port"),
         ("grpc,work=9us", "'9us' is no work", "spin:9us"),
         ("grpc,at=a:1,work=spin:1us", "already runs (at)", "takes no work"),
+        ("grpc,tls=yes", "'yes'", "tls is on or off"),
+        ("grpc,at=a:1,tls=on", "tls needs ca", "the CA's certificate"),
+        ("grpc,tls=on,ca=ca.pem", "server that is not ours (at)", "leave it out"),
+        ("grpc,at=a:1,ca=ca.pem", "with tls on", "leave it out"),
     ],
 )
 def test_a_bad_spec_is_refused_with_the_part_at_fault_and_the_remedy(spec, part, remedy):
@@ -117,6 +129,9 @@ def test_arms_are_named_by_what_differs():
     assert named("grpc", "tcp") == ["grpc", "tcp"]
     assert named("grpc", "grpc,channel=shared") == ["grpc", "grpc,channel=shared"]
     assert named("grpc,work=spin:1us", "tcp,work=spin:1us") == ["grpc", "tcp"]
+    assert named("grpc", "grpc,tls=on") == ["grpc", "grpc,tls=on"]
+    assert named("grpc,tls=on", "tcp,tls=on") == ["grpc", "tcp"]
+    assert named("grpc,tls=off", "grpc") == ["grpc", "grpc#2"]
     assert named("grpc,channel=pool:2", "grpc,channel=pool:4,work=wait:1ms", "mine=tcp") == [
         "grpc,channel=pool:2",
         "grpc,channel=pool:4,work=wait:1ms",

@@ -1,4 +1,4 @@
-"""Calls a server from greenlets, as the load process does: ``greenlets.py STACK PORT MODE``; no test."""
+"""Calls a server from greenlets, as the load process does: ``greenlets.py STACK PORT MODE [CA]``; no test."""
 
 # ruff: noqa: E402 -- gevent must have patched the library before anything else is imported
 
@@ -16,7 +16,7 @@ grpc_gevent.init_gevent()
 
 import stacks
 from stacks import service, shop
-from stacks.base import Address, Options
+from stacks.base import Address, Options, Tls
 from stacks.errors import Timeout
 from stacks.testing.oracle import Ask, Oracle
 
@@ -25,12 +25,13 @@ SHOP = service.load("stacks.shop:Shop")
 ORACLE = service.read(Oracle)
 
 
-def main(name: str, port: str, mode: str) -> None:
+def main(name: str, port: str, mode: str, ca: str = "") -> None:
+    options = Options(tls=Tls(ca=ca) if ca else None)
     stack, address = stacks.find(name), Address(port=int(port))
-    shared = stack.connect(address, Options()) if mode != "own" else None
+    shared = stack.connect(address, options) if mode != "own" else None
 
     def use(user: int) -> list[int]:
-        client = shared or stack.connect(address, Options())
+        client = shared or stack.connect(address, options)
         echo = client.unary(SHOP["Echo"])
         turns = 1 if mode == "reversed" else TURNS
         ids = [echo(shop.Note(1000 * user + k, b"x" * 1000 * user), LONG).id for k in range(turns)]

@@ -164,3 +164,19 @@ def test_signals_are_as_before_when_serving_has_failed():
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
     wakeup = signal.set_wakeup_fd(-1)
     assert wakeup == -1
+
+
+def test_a_server_uses_the_certificate_that_it_is_given(tls):
+    with started("rest-json", "--tls-cert", tls.certificate, "--tls-key", tls.key) as (process, line):
+        address = Address(**line["address"])
+        with closing(stacks.find("rest-json").connect(address, Options(tls=tls))) as client:
+            assert client.unary(SHOP["Quote"])(shop.order("small"), LONG)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(LONG) == 0
+
+
+def test_a_certificate_without_a_key_is_refused(tls):
+    assert "came alone" in failed("rest-json", "--tls-cert", tls.certificate)[1]
+    assert "came alone" in failed("rest-json", "--tls-key", tls.key)[1]
+    assert "has no TLS" in failed("floor", "--tls-cert", tls.certificate, "--tls-key", tls.key)[1]
+    assert "cannot be used" in failed("rest-json", "--tls-cert", tls.key, "--tls-key", tls.key)[1]

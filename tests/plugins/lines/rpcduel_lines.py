@@ -15,7 +15,7 @@ from time import monotonic
 from stacks.base import MAX_MESSAGE, Facts
 from stacks.codecs.json import FORMAT
 from stacks.errors import ConnectionLost, ProtocolError, Refused, Remote, Timeout, Unavailable
-from stacks.transports import dispatch, listener, loop
+from stacks.transports import dispatch, listener, loop, secure
 
 ENVELOPE = 8192
 """Bytes that a line may have besides its message: a method's name, or an error."""
@@ -25,6 +25,7 @@ class LinesStack:
     name = "lines-json"
     multiplexes = False
     wire = True
+    tls = ""
     kinds = dispatch.UNARY
     facts = Facts(
         concurrency="asyncio protocol on uvloop, handlers one after the other",
@@ -42,6 +43,7 @@ class LinesStack:
         return FORMAT.codec(message)
 
     def serve(self, service, address, options):
+        secure.refuse(options, self.name)
         answers = {
             method.name.encode(): dispatch.answerer(
                 FORMAT.codec(method.request).decode,
@@ -74,6 +76,7 @@ class LinesStack:
         return loop.serve(opened)
 
     def connect(self, address, options):
+        secure.refuse(options, self.name)
         return LinesClient(address, options)
 
 
