@@ -163,6 +163,10 @@ class Route(msgspec.Struct, frozen=True):
     prefix: str
     """Beginning of a request's path, such as ``/rpcduel.Shop/``; ``/`` for everything."""
     upstream: Address
+    carries: str = ""
+    """Only ``grpc``, or only ``http`` for all else that speaks HTTP; empty for both."""
+    unary: tuple[str, ...] = ()
+    """Paths of methods known to be unary, such as ``/rpcduel.Shop/Quote``; a hop may pass them on faster."""
 
 
 class Hop(Protocol):

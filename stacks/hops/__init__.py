@@ -9,7 +9,9 @@ from typing import cast
 from stacks.base import Hop
 from stacks.errors import MissingPackageError, UnknownStackError
 
-_BUILT_IN: dict[str, str] = {}
+_BUILT_IN: dict[str, str] = {
+    "python": "stacks.hops.python:PythonHop",
+}
 """Hop → ``module:factory``."""
 
 _EXTRAS = {"trustme": "tls"}
