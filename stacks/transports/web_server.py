@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
 from http import HTTPStatus
 from typing import Any, cast
@@ -44,7 +44,7 @@ def serve(app: App, address: Address, options: Options) -> AbstractContextManage
     async def opened() -> AsyncIterator[Address]:
         listening = listener.listen(address)
         found = listener.bound(listening, address)
-        server = _Server(app, options)
+        server = Server(app, options)
         accepting = await asyncio.get_running_loop().create_server(
             server.accept, sock=listening, backlog=listener.BACKLOG
         )
@@ -58,13 +58,17 @@ def serve(app: App, address: Address, options: Options) -> AbstractContextManage
     return loop.serve(opened)
 
 
-class _Server:
+class Server:
     """What the connections of a server share, none of which outlives it.
 
     uvicorn's own server would wake up ten times a second, and take 100 ms to stop.
     """
 
-    def __init__(self, app: App, options: Options) -> None:
+    def __init__(
+        self, app: App, options: Options, connection: Callable[[Server], Connection] | None = None
+    ) -> None:
+        """Serve `app` on connections of a class of ours, or of one derived from it."""
+        self._connection = connection or Connection
         self.ended = False
         self.state = ServerState()
         self.unwanted = max(options.max_message, MAX_MESSAGE)
@@ -80,10 +84,12 @@ class _Server:
         )
         self.config.load()
 
-    def accept(self) -> _Connection:
-        return _Connection(self)
+    def accept(self) -> Connection:
+        """Make the protocol of one more connection."""
+        return self._connection(self)
 
     async def end(self) -> None:
+        """Cut the connections, and cancel what they wait for."""
         self.ended = True
         for connection in tuple(self.state.connections):
             connection.transport.abort()
@@ -108,13 +114,14 @@ class _Flow(FlowControl):
             super().resume_reading()
 
 
-class _Connection(HttpToolsProtocol):
+class Connection(HttpToolsProtocol):
     """One client's connection; what it can make the server hold is bounded.
 
     uvicorn itself bounds the part of a body that nobody has asked for yet, and no more.
     """
 
-    def __init__(self, server: _Server) -> None:
+    def __init__(self, server: Server) -> None:
+        """Belong to a server."""
         super().__init__(
             config=server.config,
             server_state=server.state,

@@ -12,6 +12,6 @@ from stacks.testing.suite import *  # noqa: F403 -- found by their names
 del test_a_stack_is_found_by_its_own_name  # noqa: F821 -- one behind a hop has none
 
 
-@pytest.fixture(params=["grpc-protobuf"])
+@pytest.fixture(params=["grpc-protobuf", "rest-json", "graphql-json"])
 def stack(request):
     return Behind(hops.find("python"), stacks.find(request.param))

@@ -1,0 +1,287 @@
+"""Serves an ASGI application over HTTP/2 on connections that begin with something else than gRPC."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+import h2.config
+import h2.connection
+import h2.errors
+import h2.events
+import h2.exceptions
+import h2.settings
+
+from stacks.hops.python_web import ABORT
+from stacks.transports.web_app import App, Gone, Pair, guarded
+
+STREAMS: Final = 128
+"""Requests in flight on one connection."""
+HEAD: Final = 64 * 1024
+"""Bytes of one request's headers."""
+_LONGEST: Final = 256 * 1024
+"""Bytes that a transport may hold before responses wait."""
+_MIXED: Final = (
+    "this connection began with a request that is not gRPC; make gRPC calls on a connection of their own"
+)
+_UNIMPLEMENTED: Final = b"12"
+
+
+class Connections:
+    """What the HTTP/2 connections of a hop share."""
+
+    def __init__(self, app: App) -> None:
+        """Serve `app`, which may raise what `web_app.guarded` knows."""
+        self.app = guarded(app)
+        self.all: set[Connection] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def accept(self) -> Connection:
+        """Make the protocol of one more connection."""
+        return Connection(self)
+
+    async def end(self) -> None:
+        """Cut all connections, and cancel their calls."""
+        for connection in tuple(self.all):
+            connection.cut()
+        while self.all:  # noqa: ASYNC110 -- it takes two turns of the loop, and needs no event
+            await asyncio.sleep(0)
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+class Connection(asyncio.Protocol):
+    """One client's connection, and its requests in flight."""
+
+    def __init__(self, connections: Connections) -> None:
+        """Belong to a hop."""
+        self._connections = connections
+        self.state = h2.connection.H2Connection(
+            h2.config.H2Configuration(client_side=False, header_encoding=None)
+        )
+        wanted = {
+            h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: STREAMS,
+            h2.settings.SettingCodes.MAX_HEADER_LIST_SIZE: HEAD,
+        }
+        self.state.local_settings = h2.settings.Settings(client=False, initial_values=wanted)
+        self._streams: dict[int, Stream] = {}
+        self.moved = asyncio.Event()
+        """Is set when there may be more room to send."""
+        self._full = False
+
+    def connection_made(self, transport: Any) -> None:
+        """Say what we want."""
+        self._transport = transport
+        transport.set_write_buffer_limits(high=_LONGEST)
+        self._connections.all.add(self)
+        self.state.initiate_connection()
+        self.flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End all requests in flight."""
+        self._connections.all.discard(self)
+        for stream in tuple(self._streams.values()):
+            stream.lose()
+        self.moved.set()
+
+    def pause_writing(self) -> None:
+        """Hold responses back."""
+        self._full = True
+
+    def resume_writing(self) -> None:
+        """Let responses go on."""
+        self._full = False
+        self.moved.set()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come."""
+        try:
+            events = self.state.receive_data(data)
+        except h2.exceptions.ProtocolError:
+            self.flush()  # says what was wrong
+            self._transport.close()
+            return
+        for event in events:
+            self._take(event)
+        self.flush()
+
+    def _take(self, event: Any) -> None:
+        stream = self._streams.get(getattr(event, "stream_id", 0) or 0)
+        if isinstance(event, h2.events.RequestReceived):
+            self._ask(event.stream_id, event.headers, ended=event.stream_ended is not None)
+        elif isinstance(event, h2.events.DataReceived):
+            if stream is not None:
+                stream.push(event.data, event.flow_controlled_length)
+            else:
+                self.state.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+        elif isinstance(event, h2.events.StreamEnded):
+            if stream is not None:
+                stream.push(b"", 0, last=True)
+        elif isinstance(event, h2.events.StreamReset):
+            if stream is not None:
+                stream.lose()
+        elif isinstance(event, h2.events.ConnectionTerminated):
+            self._transport.close()
+        else:
+            self.moved.set()  # more window, or settings that mean so
+
+    def _ask(self, number: int, headers: list[Pair], *, ended: bool) -> None:
+        given = dict(headers)
+        if given.get(b"content-type", b"").startswith(b"application/grpc"):
+            self._refuse(number)
+            return
+        stream = Stream(self, number, ended=ended)
+        self._streams[number] = stream
+        scope = self._scope(number, headers, ended=ended)
+        stream.task = asyncio.get_running_loop().create_task(self._run(stream, scope))
+        self._connections.tasks.add(stream.task)
+        stream.task.add_done_callback(self._connections.tasks.discard)
+
+    def _refuse(self, number: int) -> None:
+        answer = [(b":status", b"200"), (b"content-type", b"application/grpc"), (b"grpc-status", _UNIMPLEMENTED)]
+        self.state.send_headers(number, [*answer, (b"grpc-message", _MIXED.encode())], end_stream=True)
+
+    def _scope(self, number: int, headers: list[Pair], *, ended: bool) -> dict[str, Any]:
+        given = dict(headers)
+        plain = [each for each in headers if not each[0].startswith(b":")]
+        path, _, query = given.get(b":path", b"/").partition(b"?")
+        if b":authority" in given:
+            plain = [(b"host", given[b":authority"]), *(each for each in plain if each[0] != b"host")]
+        if b"content-length" not in given and not ended:
+            plain.append((b"transfer-encoding", b"chunked"))
+        return {
+            "type": "http",
+            "http_version": "2",
+            "method": given.get(b":method", b"").decode("ascii", "replace"),
+            "raw_path": path,
+            "path": path.decode("ascii", "replace"),
+            "query_string": query,
+            "headers": plain,
+            ABORT: lambda: self.reset(number),
+        }
+
+    async def _run(self, stream: Stream, scope: dict[str, Any]) -> None:
+        try:
+            await self._connections.app(scope, stream.receive, stream.send)
+        finally:
+            del self._streams[stream.number]
+            if not stream.complete:
+                self.reset(stream.number)
+            stream.drop()
+
+    def reset(self, number: int) -> None:
+        """Break a response off."""
+        try:
+            self.state.reset_stream(number, h2.errors.ErrorCodes.INTERNAL_ERROR)
+        except h2.exceptions.ProtocolError:
+            return  # the client was quicker
+        if (stream := self._streams.get(number)) is not None:
+            stream.lose()
+        self.flush()
+
+    def acknowledge(self, size: int, number: int) -> None:
+        """Let the client send as much as has been taken."""
+        if size and not self._transport.is_closing():
+            try:
+                self.state.acknowledge_received_data(size, number)
+            except h2.exceptions.ProtocolError:
+                return  # the connection or the stream is over
+            self.flush()
+
+    async def room(self, number: int) -> int:
+        """Wait until a stream may send some bytes, and give how many; raises `Gone`."""
+        while True:
+            if self._transport.is_closing():
+                raise Gone
+            try:
+                size = self.state.local_flow_control_window(number)
+            except h2.exceptions.ProtocolError as error:
+                raise Gone from error
+            if size > 0 and not self._full:
+                return min(size, self.state.max_outbound_frame_size)
+            self.moved.clear()
+            await self.moved.wait()
+
+    def flush(self) -> None:
+        """Send what is to be sent."""
+        data = self.state.data_to_send()
+        if data and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def cut(self) -> None:
+        """Break the connection."""
+        self._transport.abort()
+
+
+class Stream:
+    """One request and its response, as ASGI has them."""
+
+    def __init__(self, connection: Connection, number: int, *, ended: bool) -> None:
+        """Wait for the body, unless the request has ended already."""
+        self.number = number
+        self.ended = ended
+        """Whether all of the request is here."""
+        self.complete = False
+        """Whether all of the response has been sent."""
+        self.task: asyncio.Task[None] | None = None
+        self._connection = connection
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._told = False
+        self._lost = False
+        self._moved = asyncio.Event()
+        if ended:
+            self._moved.set()
+
+    def push(self, data: bytes, size: int, *, last: bool = False) -> None:
+        """Take a part of the body, for which `size` bytes of the window are used."""
+        self._parts.append(data)
+        self._size += size
+        self.ended = self.ended or last
+        self._moved.set()
+
+    def lose(self) -> None:
+        """Note that nobody wants the response any more."""
+        self._lost = True
+        self._moved.set()
+        self._connection.moved.set()
+
+    def drop(self) -> None:
+        """Give back the window of what nobody has read."""
+        self._connection.acknowledge(self._size, self.number)
+        self._size = 0
+
+    async def receive(self) -> dict[str, Any]:
+        """Wait for more of the body, or for the end of the client."""
+        while True:
+            await self._moved.wait()
+            self._moved.clear()
+            if self._lost or self.complete:
+                return {"type": "http.disconnect"}
+            if not self._told and (self._parts or self.ended):
+                break
+        data, size = b"".join(self._parts), self._size
+        self._parts.clear()
+        self._size = 0
+        self._told = self.ended
+        self._connection.acknowledge(size, self.number)
+        return {"type": "http.request", "body": data, "more_body": not self.ended}
+
+    async def send(self, message: Any) -> None:
+        """Send the head, or a part of the body, as fast as the client takes it; raises `Gone`."""
+        if self._lost:
+            raise Gone
+        connection, number = self._connection, self.number
+        if message["type"] == "http.response.start":
+            head = [(b":status", b"%d" % message["status"]), *message["headers"]]
+            connection.state.send_headers(number, head)
+            return  # the body follows at once
+        data, last = memoryview(message["body"]), not message.get("more_body", False)
+        while data:
+            size = await connection.room(number)
+            connection.state.send_data(number, bytes(data[:size]), end_stream=last and size >= len(data))
+            data = data[size:]
+            connection.flush()
+        if last and not message["body"]:
+            connection.state.end_stream(number)
+        self.complete = last
+        connection.flush()
