@@ -18,7 +18,7 @@ from stacks.hops import routes as table
 from stacks.hops.python_front import Front
 from stacks.hops.python_grpc import LIMITS, Channels, Passing
 from stacks.hops.python_web import Upstreams
-from stacks.transports import listener, loop
+from stacks.transports import listener, loop, web_server
 
 PATIENCE = 5.0
 """Seconds in which the first attempts to reach the upstreams must have come to an end."""
@@ -40,7 +40,9 @@ class PythonHop:
     @property
     def facts(self) -> Mapping[str, str]:
         """What the fairness sheet says."""
-        versions = {name: metadata.version(name) for name in ("grpcio", "h2", "httptools", "uvicorn", "uvloop")}
+        versions = {
+            name: metadata.version(name) for name in ("grpcio", "h2", "httptools", "uvicorn", "uvloop")
+        }
         return {
             "python": platform.python_version(),
             **versions,
@@ -85,7 +87,7 @@ async def _open(routes: Sequence[Route], listen: Address, stack: AsyncExitStack)
     await server.start()
     stack.push_async_callback(server.stop, 0)
     passing = python_web.app(routes, upstreams)
-    web, web2 = python_web.server(passing, Options()), python_h2.Connections(passing)
+    web, web2 = web_server.Server(passing, Options()), python_h2.Connections(passing)
     front = Front(f"\0{name}", web.accept, web2.accept)
     accepting = await asyncio.get_running_loop().create_server(
         front.accept, sock=listening, backlog=listener.BACKLOG

@@ -1,4 +1,4 @@
-"""The one port: looks at how a connection begins, and hands it to gRPC, to HTTP/1.1 or to HTTP/2 for all else."""
+"""The one port: looks at how a connection begins, and hands it to gRPC, to HTTP/1.1 or to plain HTTP/2."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class _Arrival(asyncio.Protocol):
         if self._front.ended:
             transport.abort()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _error: Exception | None) -> None:
         self._over = True
         self._late.cancel()
         self._front.transports.discard(self._transport)
@@ -119,7 +119,7 @@ class _Arrival(asyncio.Protocol):
         loop, front = asyncio.get_running_loop(), self._front
         connecting = socket.socket(socket.AF_UNIX)
         try:
-            connecting.setblocking(False)
+            connecting.settimeout(0)
             connecting.connect(front.grpc)  # a Unix socket does so at once, or not at all
             inner, _ = await loop.create_unix_connection(
                 lambda: _Pipe(self._transport, front), sock=connecting
@@ -144,7 +144,7 @@ class _Pipe(asyncio.Protocol):
         self._front = front
         self._transport = transport
         # Nothing of ours stands between the loop's read and its write.
-        self.data_received = other.write
+        self.data_received = other.write  # type: ignore[method-assign]
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport

@@ -1,4 +1,4 @@
-"""Passes gRPC calls of every kind on as bytes: metadata, deadline, cancellation, status and trailers with them."""
+"""Passes gRPC calls of every kind on as bytes, and with them metadata, deadline, cancellation and status."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _UPSTREAM: tuple[tuple[str, int], ...] = (
 )
 
 Serve = Callable[[Any, Any], Awaitable[Any]]
-_EOF = grpc.aio.EOF
+_EOF: Any = grpc.aio.EOF  # type: ignore[attr-defined]
 _Connectivity = grpc.ChannelConnectivity
 _DECIDED = (_Connectivity.READY, _Connectivity.TRANSIENT_FAILURE)
 
@@ -74,11 +74,11 @@ class Channels:
                     await channel.wait_for_state_change(state)
                     state = channel.get_state()
         if state is not _Connectivity.READY and route.carries != GRPC:
-            await self._channels.pop(route.upstream).close()
+            await self._channels.pop(route.upstream).close(None)
 
     async def close(self) -> None:
         """Close all of them; calls in flight are cancelled."""
-        await asyncio.gather(*(channel.close() for channel in self._channels.values()))
+        await asyncio.gather(*(channel.close(None) for channel in self._channels.values()))
         self._channels.clear()
 
 
@@ -181,5 +181,3 @@ async def _fail(context: Any, error: grpc.aio.AioRpcError) -> None:
     context.set_code(error.code())
     context.set_details(error.details() or "")
     context.set_trailing_metadata(tuple(error.trailing_metadata()))
-
-

@@ -12,8 +12,7 @@ import h2.events
 import h2.exceptions
 import h2.settings
 
-from stacks.hops.python_web import ABORT
-from stacks.transports.web_app import App, Gone, Pair, guarded
+from stacks.transports.web_app import ABORT, App, Gone, Pair, guarded
 
 STREAMS: Final = 128
 """Requests in flight on one connection."""
@@ -76,7 +75,7 @@ class Connection(asyncio.Protocol):
         self.state.initiate_connection()
         self.flush()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _error: Exception | None) -> None:
         """End all requests in flight."""
         self._connections.all.discard(self)
         for stream in tuple(self._streams.values()):
@@ -112,7 +111,7 @@ class Connection(asyncio.Protocol):
             if stream is not None:
                 stream.push(event.data, event.flow_controlled_length)
             else:
-                self.state.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                self.acknowledge(event.flow_controlled_length, event.stream_id)
         elif isinstance(event, h2.events.StreamEnded):
             if stream is not None:
                 stream.push(b"", 0, last=True)
@@ -137,7 +136,11 @@ class Connection(asyncio.Protocol):
         stream.task.add_done_callback(self._connections.tasks.discard)
 
     def _refuse(self, number: int) -> None:
-        answer = [(b":status", b"200"), (b"content-type", b"application/grpc"), (b"grpc-status", _UNIMPLEMENTED)]
+        answer = [
+            (b":status", b"200"),
+            (b"content-type", b"application/grpc"),
+            (b"grpc-status", _UNIMPLEMENTED),
+        ]
         self.state.send_headers(number, [*answer, (b"grpc-message", _MIXED.encode())], end_stream=True)
 
     def _scope(self, number: int, headers: list[Pair], *, ended: bool) -> dict[str, Any]:
@@ -156,7 +159,7 @@ class Connection(asyncio.Protocol):
             "path": path.decode("ascii", "replace"),
             "query_string": query,
             "headers": plain,
-            ABORT: lambda: self.reset(number),
+            "state": {ABORT: lambda: self.reset(number)},
         }
 
     async def _run(self, stream: Stream, scope: dict[str, Any]) -> None:
@@ -164,14 +167,16 @@ class Connection(asyncio.Protocol):
             await self._connections.app(scope, stream.receive, stream.send)
         finally:
             del self._streams[stream.number]
+            stream.drop()
             if not stream.complete:
                 self.reset(stream.number)
-            stream.drop()
+            elif not stream.ended:
+                self.reset(stream.number, h2.errors.ErrorCodes.NO_ERROR)
 
-    def reset(self, number: int) -> None:
-        """Break a response off."""
+    def reset(self, number: int, why: int = h2.errors.ErrorCodes.INTERNAL_ERROR) -> None:
+        """Break a response off, or a request that has been answered."""
         try:
-            self.state.reset_stream(number, h2.errors.ErrorCodes.INTERNAL_ERROR)
+            self.state.reset_stream(number, why)
         except h2.exceptions.ProtocolError:
             return  # the client was quicker
         if (stream := self._streams.get(number)) is not None:
@@ -270,11 +275,19 @@ class Stream:
         """Send the head, or a part of the body, as fast as the client takes it; raises `Gone`."""
         if self._lost:
             raise Gone
+        try:
+            await self._send(message)
+        except h2.exceptions.ProtocolError as error:
+            raise Gone from error
+
+    async def _send(self, message: Any) -> None:
         connection, number = self._connection, self.number
         if message["type"] == "http.response.start":
             head = [(b":status", b"%d" % message["status"]), *message["headers"]]
             connection.state.send_headers(number, head)
-            return  # the body follows at once
+            # What of the body is there already goes out with it.
+            asyncio.get_running_loop().call_soon(connection.flush)
+            return
         data, last = memoryview(message["body"]), not message.get("more_body", False)
         while data:
             size = await connection.room(number)

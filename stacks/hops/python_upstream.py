@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -76,7 +77,7 @@ class Upstream:
 
 
 class Connection(asyncio.Protocol):
-    """One connection, and the response that comes on it; the parser calls the methods that begin with `on_`."""
+    """One connection, and the response that comes on it; the parser calls what begins with `on_`."""
 
     def __init__(self) -> None:
         """Wait for the transport."""
@@ -87,12 +88,9 @@ class Connection(asyncio.Protocol):
         self._moved = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
-        self.over = self._ignore
+        self.over: Callable[[Connection], None] | None = None
         """Is told when the connection has ended."""
         self.begin("")
-
-    def _ignore(self, _connection: Connection) -> None:
-        return
 
     def begin(self, method: str) -> None:
         """Begin a call."""
@@ -137,7 +135,8 @@ class Connection(asyncio.Protocol):
         if self._answered and endless and exc is None:
             self._complete = True
         self._fail(f"the upstream broke the connection{f': {exc}' if exc else ''}")
-        self.over(self)
+        if self.over is not None:
+            self.over(self)
 
     def pause_writing(self) -> None:
         """Hold the client back."""

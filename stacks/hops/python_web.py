@@ -1,22 +1,17 @@
-"""Passes HTTP requests on over HTTP/1.1, bodies as they come; the client's side may be any version of HTTP."""
+"""Passes HTTP requests on over HTTP/1.1, whatever version they came by, and bodies as they come."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from stacks.base import Address, Route
 from stacks.hops.python_upstream import Connection, Lost, Upstream
 from stacks.hops.routes import HTTP, Table
-from stacks.transports import web_server
-from stacks.transports.web_app import App, Gone, Pair, Receive, Rejected, Scope, Send
+from stacks.transports.web_app import ABORT, App, Gone, Pair, Receive, Rejected, Scope, Send
 
-ABORT = "rpcduel.abort"
-"""Key of a scope whose value breaks the response off, so that nobody takes a half for the whole."""
 _HOP_BY_HOP = frozenset(
-    (b"connection", b"expect", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding")
-    + (b"upgrade",)
+    b"connection expect keep-alive proxy-connection te trailer transfer-encoding upgrade".split()
 )
 """https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1, and what uvicorn has answered already."""
 _STATUSES = range(200, 600)
@@ -39,17 +34,8 @@ class Upstreams:
             upstream.close()
 
 
-class ClientConnection(web_server.Connection):
-    """One whose responses can be broken off."""
-
-    def on_message_begin(self) -> None:
-        """Give the scope the key `ABORT`."""
-        super().on_message_begin()
-        self.scope[ABORT] = self.transport.abort  # type: ignore[typeddict-unknown-key]
-
-
 def app(routes: Sequence[Route], upstreams: Upstreams) -> App:
-    """Make the ASGI application that passes requests on; it expects the key `ABORT` in scopes."""
+    """Make the ASGI application that passes requests on, which needs `ABORT` in the state of scopes."""
     table = Table(routes, HTTP)
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,7 +81,7 @@ async def _pass(connection: Connection, scope: Scope, receive: Receive, send: Se
     except Lost as error:
         if not begun:
             raise Rejected(502, "UNAVAILABLE", str(error)) from error
-        scope[ABORT]()
+        scope["state"][ABORT]()
         await upload.gone()
         raise Gone from error
     finally:
@@ -165,8 +151,3 @@ def _end_to_end(headers: Iterable[Pair]) -> list[Pair]:
         if name == b"connection":
             dropped |= {each.strip().lower() for each in value.split(b",")} - {b"content-length"}
     return [each for each in headers if each[0] not in dropped]
-
-
-def server(application: App, options: Any) -> web_server.Server:
-    """Make what serves HTTP/1.1 on connections that are handed to it."""
-    return web_server.Server(application, options, ClientConnection)

@@ -18,16 +18,18 @@ from contextlib import contextmanager
 from typing import Any
 
 from stacks.base import Address, Client, Codec, Facts, Hop, Kind, Options, Route, Served, Service, Stack
+from stacks.hops import routes
 
 
 class Behind:
-    """Serves as `stack` does, on a port of its own, and passes on by `hop` what comes to the address asked."""
+    """Serves as `stack` does, on a port of its own, behind a hop at the address asked for."""
 
-    def __init__(self, hop: Hop, stack: Stack, *, prefix: str = "/") -> None:
-        """Take both, and what the only route begins with."""
+    def __init__(self, hop: Hop, stack: Stack, *, carries: str = "", told: bool = False) -> None:
+        """Take both, what the only route carries, and whether the hop is told which methods are unary."""
         self._hop = hop
         self._stack = stack
-        self._prefix = prefix
+        self._carries = carries
+        self._told = told
         self.name = f"{stack.name}@{hop.name}"
 
     @property
@@ -57,11 +59,12 @@ class Behind:
     @contextmanager
     def serve(self, service: Service, address: Address, options: Options) -> Iterator[Served]:
         """Serve behind the hop; the hop is the first to stop."""
-        with (
-            self._stack.serve(service, Address(), options) as behind,
-            self._hop.serve([Route(self._prefix, behind.address)], address) as served,
-        ):
-            yield served
+        with self._stack.serve(service, Address(), options) as behind:
+            passed = [Route("/", behind.address, self._carries)]
+            if self._told:
+                passed = routes.known(passed, service)
+            with self._hop.serve(passed, address) as served:
+                yield served
 
     def connect(self, address: Address, options: Options) -> Client:
         """As the stack."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager
 from http import HTTPStatus
 from typing import Any, cast
@@ -16,7 +16,7 @@ from uvicorn.server import ServerState
 
 from stacks.base import MAX_MESSAGE, Address, Options, Served
 from stacks.transports import listener, loop
-from stacks.transports.web_app import App, guarded
+from stacks.transports.web_app import ABORT, App, guarded
 
 HEAD = 64 * 1024
 """Bytes that may come, besides what one read brings, without being part of a body: a head, or trailers."""
@@ -64,11 +64,8 @@ class Server:
     uvicorn's own server would wake up ten times a second, and take 100 ms to stop.
     """
 
-    def __init__(
-        self, app: App, options: Options, connection: Callable[[Server], Connection] | None = None
-    ) -> None:
-        """Serve `app` on connections of a class of ours, or of one derived from it."""
-        self._connection = connection or Connection
+    def __init__(self, app: App, options: Options) -> None:
+        """Serve `app` on connections that are handed to it."""
         self.ended = False
         self.state = ServerState()
         self.unwanted = max(options.max_message, MAX_MESSAGE)
@@ -84,9 +81,9 @@ class Server:
         )
         self.config.load()
 
-    def accept(self) -> Connection:
+    def accept(self) -> asyncio.Protocol:
         """Make the protocol of one more connection."""
-        return self._connection(self)
+        return _Connection(self)
 
     async def end(self) -> None:
         """Cut the connections, and cancel what they wait for."""
@@ -114,14 +111,13 @@ class _Flow(FlowControl):
             super().resume_reading()
 
 
-class Connection(HttpToolsProtocol):
+class _Connection(HttpToolsProtocol):
     """One client's connection; what it can make the server hold is bounded.
 
     uvicorn itself bounds the part of a body that nobody has asked for yet, and no more.
     """
 
     def __init__(self, server: Server) -> None:
-        """Belong to a server."""
         super().__init__(
             config=server.config,
             server_state=server.state,
@@ -143,6 +139,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self.flow = _Flow(transport, self.pipeline)
+        self.app_state[ABORT] = transport.abort
         if self._server.ended:
             # The loop may have accepted a connection before the end and tell of it only now.
             transport.abort()

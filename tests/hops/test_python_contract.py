@@ -12,6 +12,16 @@ from stacks.testing.suite import *  # noqa: F403 -- found by their names
 del test_a_stack_is_found_by_its_own_name  # noqa: F821 -- one behind a hop has none
 
 
-@pytest.fixture(params=["grpc-protobuf", "rest-json", "graphql-json"])
+BEHIND = {
+    "grpc-protobuf": {},
+    "grpc-protobuf, gRPC alone": {"carries": "grpc"},
+    "grpc-protobuf, kinds known": {"carries": "grpc", "told": True},
+    "rest-json": {},
+    "graphql-json": {"carries": "http"},
+}
+
+
+@pytest.fixture(params=BEHIND)
 def stack(request):
-    return Behind(hops.find("python"), stacks.find(request.param))
+    name = request.param.partition(",")[0]
+    return Behind(hops.find("python"), stacks.find(name), **BEHIND[request.param])
