@@ -170,10 +170,12 @@ async def _upward(context: Any, call: Any) -> None:
     # A call that is over takes no more requests; how it ended is told where its replies are read. Its own
     # `write` would put INTERNAL in the place of that.
     with suppress(grpc.aio.AioRpcError, grpc.aio.InternalError, grpc.aio.UsageError):
-        await call.wait_for_connection()
         read, write = context.read, call._cython_call.send_serialized_message  # noqa: SLF001
-        while (request := await read()) is not _EOF:
+        request = await read()
+        await call.wait_for_connection()
+        while request is not _EOF:
             await write(request)
+            request = await read()
         await call.done_writing()
 
 

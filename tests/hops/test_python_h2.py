@@ -6,6 +6,7 @@ import socket
 
 import h2.config
 import h2.connection
+import h2.errors
 import h2.events
 import h2.settings
 import pytest
@@ -37,7 +38,7 @@ class Client:
     def ask(self, path, body=b"", method="POST", media="application/json", *, end=True):
         number = self.state.get_next_available_stream_id()
         head = [(":method", method), (":path", path), (":scheme", "http"), (":authority", "shop")]
-        self.state.send_headers(number, [*head, ("content-type", media)], end_stream=end and not body)
+        self.state.send_headers(number, [*head, ("content-type", media), ("te", "trailers")], end_stream=end and not body)
         self.replies[number] = ({}, bytearray())
         if body:
             self.send(number, body, end=end)
@@ -61,6 +62,8 @@ class Client:
         for event in self.state.receive_data(data):
             number = getattr(event, "stream_id", None)
             if isinstance(event, h2.events.ResponseReceived):
+                self.replies[number][0].update(event.headers)
+            elif isinstance(event, h2.events.TrailersReceived):
                 self.replies[number][0].update(event.headers)
             elif isinstance(event, h2.events.DataReceived):
                 self.replies[number][1].extend(event.data)
@@ -129,14 +132,17 @@ def test_grpc_on_such_a_connection_is_told_to_take_its_own(client):
     assert client.reply(client.ask(ECHO, note(0)))[0][":status"] == "200"
 
 
-def test_what_is_not_grpc_on_a_connection_of_grpc_is_answered(hop, opened):
-    client = Client(hop)
+def test_what_is_not_grpc_on_a_connection_of_grpc_is_reset(opened):
+    served = opened.enter_context(stacks.find("grpc-protobuf").serve(SHOP, Address(), Options()))
+    hop = opened.enter_context(hops.find("python").serve([Route("/", served.address)], Address()))
+    client = Client(hop.address)
     opened.callback(client.socket.close)
-    client.reply(client.ask("/rpcduel.Shop/Quote", b"\0\0\0\0\0", media="application/grpc"))
-    number = client.ask(ECHO, method="GET", media="application/json")
-    headers, _ = client.reply(number)
-    print(headers, client.reset)
-    assert headers.get("grpc-status", "0") != "0" or headers.get(":status", "200") != "200" or client.reset
+    quote = ("/rpcduel.Shop/Quote", b"\0\0\0\0\0", "POST", "application/grpc")
+    assert client.reply(client.ask(*quote))[0]["grpc-status"] == "0"
+    number = client.ask(ECHO, method="GET")
+    assert client.reply(number)[0] == {}
+    assert client.reset[number] == h2.errors.ErrorCodes.INTERNAL_ERROR
+    assert client.reply(client.ask(*quote))[0]["grpc-status"] == "0"
 
 
 def test_who_reads_nothing_holds_back_only_himself(client):
