@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any, Final
 
 import h2.config
@@ -12,6 +13,7 @@ import h2.events
 import h2.exceptions
 import h2.settings
 
+from stacks.hops.python_h2_stream import Stream
 from stacks.transports.web_app import ABORT, App, Gone, Pair, guarded
 
 STREAMS: Final = 128
@@ -24,6 +26,8 @@ _MIXED: Final = (
     "this connection began with a request that is not gRPC; make gRPC calls on a connection of their own"
 )
 _UNIMPLEMENTED: Final = b"12"
+_LINE: Final = re.compile(rb"[A-Z]+/[!-~]*|OPTIONS\*")
+"""Methods and paths that make a request line of HTTP/1.1, and nothing beyond it."""
 
 
 class Connections:
@@ -34,6 +38,7 @@ class Connections:
         self.app = guarded(app)
         self.all: set[Connection] = set()
         self.tasks: set[asyncio.Task[None]] = set()
+        self.ended = False
 
     def accept(self) -> Connection:
         """Make the protocol of one more connection."""
@@ -41,8 +46,11 @@ class Connections:
 
     async def end(self) -> None:
         """Cut all connections, and cancel their calls."""
+        self.ended = True
         for connection in tuple(self.all):
             connection.cut()
+        for task in tuple(self.tasks):
+            task.cancel()
         while self.all:  # noqa: ASYNC110 -- it takes two turns of the loop, and needs no event
             await asyncio.sleep(0)
         await asyncio.gather(*self.tasks, return_exceptions=True)
@@ -72,6 +80,9 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         transport.set_write_buffer_limits(high=_LONGEST)
         self._connections.all.add(self)
+        if self._connections.ended:
+            transport.abort()
+            return
         self.state.initiate_connection()
         self.flush()
 
@@ -127,6 +138,9 @@ class Connection(asyncio.Protocol):
         given = dict(headers)
         if given.get(b"content-type", b"").startswith(b"application/grpc"):
             self._refuse(number)
+            return
+        if not _LINE.fullmatch(given.get(b":method", b"") + given.get(b":path", b"")):
+            self.reset(number, h2.errors.ErrorCodes.PROTOCOL_ERROR)
             return
         stream = Stream(self, number, ended=ended)
         self._streams[number] = stream
@@ -215,86 +229,3 @@ class Connection(asyncio.Protocol):
     def cut(self) -> None:
         """Break the connection."""
         self._transport.abort()
-
-
-class Stream:
-    """One request and its response, as ASGI has them."""
-
-    def __init__(self, connection: Connection, number: int, *, ended: bool) -> None:
-        """Wait for the body, unless the request has ended already."""
-        self.number = number
-        self.ended = ended
-        """Whether all of the request is here."""
-        self.complete = False
-        """Whether all of the response has been sent."""
-        self.task: asyncio.Task[None] | None = None
-        self._connection = connection
-        self._parts: list[bytes] = []
-        self._size = 0
-        self._told = False
-        self._lost = False
-        self._moved = asyncio.Event()
-        if ended:
-            self._moved.set()
-
-    def push(self, data: bytes, size: int, *, last: bool = False) -> None:
-        """Take a part of the body, for which `size` bytes of the window are used."""
-        self._parts.append(data)
-        self._size += size
-        self.ended = self.ended or last
-        self._moved.set()
-
-    def lose(self) -> None:
-        """Note that nobody wants the response any more."""
-        self._lost = True
-        self._moved.set()
-        self._connection.moved.set()
-
-    def drop(self) -> None:
-        """Give back the window of what nobody has read."""
-        self._connection.acknowledge(self._size, self.number)
-        self._size = 0
-
-    async def receive(self) -> dict[str, Any]:
-        """Wait for more of the body, or for the end of the client."""
-        while True:
-            await self._moved.wait()
-            self._moved.clear()
-            if self._lost or self.complete:
-                return {"type": "http.disconnect"}
-            if not self._told and (self._parts or self.ended):
-                break
-        data, size = b"".join(self._parts), self._size
-        self._parts.clear()
-        self._size = 0
-        self._told = self.ended
-        self._connection.acknowledge(size, self.number)
-        return {"type": "http.request", "body": data, "more_body": not self.ended}
-
-    async def send(self, message: Any) -> None:
-        """Send the head, or a part of the body, as fast as the client takes it; raises `Gone`."""
-        if self._lost:
-            raise Gone
-        try:
-            await self._send(message)
-        except h2.exceptions.ProtocolError as error:
-            raise Gone from error
-
-    async def _send(self, message: Any) -> None:
-        connection, number = self._connection, self.number
-        if message["type"] == "http.response.start":
-            head = [(b":status", b"%d" % message["status"]), *message["headers"]]
-            connection.state.send_headers(number, head)
-            # What of the body is there already goes out with it.
-            asyncio.get_running_loop().call_soon(connection.flush)
-            return
-        data, last = memoryview(message["body"]), not message.get("more_body", False)
-        while data:
-            size = await connection.room(number)
-            connection.state.send_data(number, bytes(data[:size]), end_stream=last and size >= len(data))
-            data = data[size:]
-            connection.flush()
-        if last and not message["body"]:
-            connection.state.end_stream(number)
-        self.complete = last
-        connection.flush()

@@ -52,8 +52,13 @@ class Upstream:
         except OSError as error:
             raise Lost(f"cannot connect to {self.address}: {error}") from error
         self._all.add(made)
-        made.over = self._all.discard
+        made.over = self._forget
         return made
+
+    def _forget(self, connection: Connection) -> None:
+        self._all.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
 
     def give(self, connection: Connection) -> None:
         """Take a connection back after a call; it is closed unless it can carry another."""

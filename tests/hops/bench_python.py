@@ -99,6 +99,10 @@ def turn(pid, call, order, calls):
     return (cpu(pid) - before) / calls / 1000, (time.perf_counter_ns() - start) / calls / 1000
 
 
+def say(line):
+    sys.stdout.write(line + "\n")
+
+
 def main(rounds=30, calls=200):
     with ExitStack() as everything:
         enter = everything.enter_context
@@ -125,10 +129,10 @@ def main(rounds=30, calls=200):
                 if number:  # the first round warms up
                     seen[name].append(taken)
         base = statistics.median(spent for spent, _ in seen["shortest"])
-        print(f"{'hop':26}{'CPU µs/call':>12}{'ratio':>8}{'latency µs':>12}")
+        say(f"{'hop':26}{'CPU µs/call':>12}{'ratio':>8}{'latency µs':>12}")
         for name, turns in seen.items():
             spent, waited = (statistics.median(each) for each in zip(*turns, strict=True))
-            print(f"{name:26}{spent:12.1f}{spent / base:8.2f}{waited:12.1f}")
+            say(f"{name:26}{spent:12.1f}{spent / base:8.2f}{waited:12.1f}")
 
 
 if __name__ == "__main__":

@@ -38,7 +38,9 @@ class Client:
     def ask(self, path, body=b"", method="POST", media="application/json", *, end=True):
         number = self.state.get_next_available_stream_id()
         head = [(":method", method), (":path", path), (":scheme", "http"), (":authority", "shop")]
-        self.state.send_headers(number, [*head, ("content-type", media), ("te", "trailers")], end_stream=end and not body)
+        self.state.send_headers(
+            number, [*head, ("content-type", media), ("te", "trailers")], end_stream=end and not body
+        )
         self.replies[number] = ({}, bytearray())
         if body:
             self.send(number, body, end=end)
@@ -61,9 +63,7 @@ class Client:
         assert data, "the connection ended"
         for event in self.state.receive_data(data):
             number = getattr(event, "stream_id", None)
-            if isinstance(event, h2.events.ResponseReceived):
-                self.replies[number][0].update(event.headers)
-            elif isinstance(event, h2.events.TrailersReceived):
+            if isinstance(event, h2.events.ResponseReceived | h2.events.TrailersReceived):
                 self.replies[number][0].update(event.headers)
             elif isinstance(event, h2.events.DataReceived):
                 self.replies[number][1].extend(event.data)
@@ -155,6 +155,15 @@ def test_who_reads_nothing_holds_back_only_himself(client):
         client.read(acknowledge=False)
     assert client.replies[headers_of][0][":status"] == "405"
     assert held not in client.ended
+
+
+@pytest.mark.parametrize("path", ["x", "/a b", "http://a/"])
+def test_a_path_that_makes_no_request_line_is_refused(client, path):
+    client.state.config.validate_outbound_headers = False
+    number = client.ask(path)
+    client.reply(number)
+    assert client.reset[number] == h2.errors.ErrorCodes.PROTOCOL_ERROR
+    assert client.reply(client.ask(ECHO, note(0)))[0][":status"] == "200"
 
 
 def test_a_request_that_is_taken_back_leaves_the_others(client):
