@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import struct
 from collections.abc import Callable
@@ -24,6 +25,11 @@ _ACK, _END_HEADERS, _PADDED, _PRIORITY = 0x1, 0x4, 0x8, 0x20
 _EMPTY_SETTINGS: Final = struct.pack(">BHBBI", 0, 0, _SETTINGS, 0, 0)
 _LARGEST_FRAME: Final = 16_384
 _GRPC: Final = b"application/grpc"
+_GRPC_TYPE: Final = re.compile(_GRPC + rb"(?:[+;].*)?", re.DOTALL)
+"""With a format, or without; gRPC-Web is something else.
+
+https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
+"""
 
 Factory = Callable[[], asyncio.Protocol]
 
@@ -97,7 +103,7 @@ class _Arrival(asyncio.Protocol):
         if wanted is None:
             if len(self._data) > LARGEST:
                 self._transport.abort()
-        elif wanted.startswith(_GRPC):
+        elif is_grpc(wanted):
             self._transport.pause_reading()
             self._late.cancel()
             task = asyncio.get_running_loop().create_task(self._relay(self._opening.without_ack(self._data)))
@@ -203,6 +209,11 @@ class Opening:
         if self._acked is None:
             return data
         return data[: self._acked.start] + data[self._acked.stop :]
+
+
+def is_grpc(content_type: bytes) -> bool:
+    """Tell whether a request is gRPC's."""
+    return _GRPC_TYPE.fullmatch(content_type) is not None
 
 
 def _fragment(kind: int, flags: int, payload: bytes) -> bytes:

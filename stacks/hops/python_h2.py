@@ -13,6 +13,7 @@ import h2.events
 import h2.exceptions
 import h2.settings
 
+from stacks.hops.python_front import is_grpc
 from stacks.hops.python_h2_stream import Stream
 from stacks.transports.web_app import ABORT, App, Gone, Pair, guarded
 
@@ -136,7 +137,7 @@ class Connection(asyncio.Protocol):
 
     def _ask(self, number: int, headers: list[Pair], *, ended: bool) -> None:
         given = dict(headers)
-        if given.get(b"content-type", b"").startswith(b"application/grpc"):
+        if is_grpc(given.get(b"content-type", b"")):
             self._refuse(number)
             return
         if not _LINE.fullmatch(given.get(b":method", b"") + given.get(b":path", b"")):
