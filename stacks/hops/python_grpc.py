@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 
 import grpc
@@ -17,6 +18,10 @@ LARGEST = 64 * 1024 * 1024
 """Bytes of one message, either way: both ends have smaller limits of their own, and say so themselves."""
 METADATA = 16 * 1024
 """Bytes of metadata, either way; gRPC answers RESOURCE_EXHAUSTED where there are more."""
+PAUSE = 0.01
+"""Seconds without a request after which the end of requests is not passed on at once."""
+GRACE = 0.002
+"""Seconds that it then waits for news that the call was cancelled."""
 _PATHS = 4096
 """Paths whose handlers are kept; more come only from a caller who makes them up."""
 _NEVER = 2**31 - 1
@@ -171,11 +176,15 @@ async def _upward(context: Any, call: Any) -> None:
     # `write` would put INTERNAL in the place of that.
     with suppress(grpc.aio.AioRpcError, grpc.aio.InternalError, grpc.aio.UsageError):
         read, write = context.read, call._cython_call.send_serialized_message  # noqa: SLF001
-        request = await read()
+        request, asked = await read(), 0.0
         await call.wait_for_connection()
         while request is not _EOF:
             await write(request)
+            asked = monotonic()
             request = await read()
+        # gRPC says first that no more requests come, and then whether that is so because the caller has gone;
+        # who has sent nothing for a while is likely to have done so, and the upstream must not act on a part.
+        await asyncio.sleep(GRACE if asked and monotonic() - asked > PAUSE else 0)
         await call.done_writing()
 
 

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 import grpc
 import pytest
 
+from stacks import hops
+from stacks.base import Address
 from stacks.testing.fixtures import *  # noqa: F403 -- found by their names
 
 LONG = 20.0
@@ -119,6 +121,16 @@ def channel_to(opened):
         return opened.enter_context(grpc.insecure_channel(str(address), options))
 
     return channel_to
+
+
+@pytest.fixture
+def pass_on(opened):
+    """Serve routes by the hop in Python; gives its address."""
+
+    def pass_on(*routes):
+        return opened.enter_context(hops.find("python").serve(routes, Address())).address
+
+    return pass_on
 
 
 @pytest.fixture

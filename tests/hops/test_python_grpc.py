@@ -7,13 +7,8 @@ import socket
 import threading
 
 import grpc
-import h2.config
-import h2.connection
-import h2.errors
-import h2.events
 import pytest
 
-from stacks import hops
 from stacks.base import Address, Route
 
 LONG = 20.0
@@ -25,14 +20,6 @@ WAYS = {
     "gRPC alone": {"carries": "grpc"},
     "kinds known": {"carries": "grpc", "unary": ("/t.T/Echo", "/t.T/Fail", "/t.T/Hang", "/t.T/Name")},
 }
-
-
-@pytest.fixture
-def pass_on(opened):
-    def pass_on(*routes):
-        return opened.enter_context(hops.find("python").serve(routes, Address())).address
-
-    return pass_on
 
 
 @pytest.fixture(params=WAYS)
@@ -209,51 +196,3 @@ def test_all_calls_share_one_connection_upstream(channel, upstream, leading, tog
     names = together(16, lambda _: [unary(channel, "Name")(b"", timeout=LONG) for _ in range(10)])
     assert names == [[b"upstream"] * 10] * 16
     assert len(leading(upstream.port)) == 1
-
-
-class Resetting:
-    """A gRPC server, frame by frame, that answers every call with one reply and then takes it back."""
-
-    def __init__(self, why, opened):
-        self._why = why
-        self._listening = opened.enter_context(socket.create_server(("127.0.0.1", 0)))
-        self.port = self._listening.getsockname()[1]
-        opened.callback(self._listening.shutdown, socket.SHUT_RDWR)
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def _run(self):
-        while True:
-            try:
-                connection, _ = self._listening.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection):
-        state = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
-        state.initiate_connection()
-        with connection:
-            connection.sendall(state.data_to_send())
-            while data := connection.recv(65536):
-                for event in state.receive_data(data):
-                    if isinstance(event, h2.events.RequestReceived):
-                        head = [(":status", "200"), ("content-type", "application/grpc")]
-                        state.send_headers(event.stream_id, head)
-                        state.send_data(event.stream_id, b"\0\0\0\0\1x")
-                        state.reset_stream(event.stream_id, self._why)
-                connection.sendall(state.data_to_send())
-
-
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(
-    "why",
-    [h2.errors.ErrorCodes.CANCEL, h2.errors.ErrorCodes.REFUSED_STREAM, h2.errors.ErrorCodes.INTERNAL_ERROR],
-)
-def test_a_call_that_the_upstream_resets_ends_as_without_a_hop(opened, pass_on, channel_to, way, why):
-    address = Address(port=Resetting(why, opened).port)
-    codes = []
-    for where in (address, pass_on(Route("/", address, **WAYS[way]))):
-        with pytest.raises(grpc.RpcError) as caught:
-            unary(channel_to(where), "Name")(b"", timeout=LONG)
-        codes.append(caught.value.code())
-    assert codes[0] is codes[1]

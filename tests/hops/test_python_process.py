@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 import stacks
-from stacks import hops, service, shop
+from stacks import service, shop
 from stacks.base import Address, Options, Route
 from stacks.errors import CallError, Timeout
 
@@ -27,14 +27,6 @@ def client(opened):
         return opened.enter_context(closing(stacks.find(name).connect(address, Options())))
 
     return client
-
-
-@pytest.fixture
-def pass_on(opened):
-    def pass_on(*routes):
-        return opened.enter_context(hops.find("python").serve(routes, Address())).address
-
-    return pass_on
 
 
 def address_of(line):

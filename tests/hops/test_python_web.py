@@ -69,14 +69,6 @@ class Canned:
 
 
 @pytest.fixture
-def pass_on(opened):
-    def pass_on(*routes):
-        return opened.enter_context(hops.find("python").serve(routes, Address())).address
-
-    return pass_on
-
-
-@pytest.fixture
 def canned(opened, pass_on):
     """Serve an answer behind a hop; gives the server and the hop's address."""
 
