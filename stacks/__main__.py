@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from stacks import service
 from stacks.base import LOOPBACK, MAX_MESSAGE, Address, Route
 from stacks.errors import StackError
+from stacks.hops import routes
 from stacks.serving import pass_on, secured, serve
 
 _USAGE_ERROR = 2
@@ -19,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     address = Address(given.host, given.port)
     try:
         if given.command == "hop":
-            pass_on(given.hop, [_route(text) for text in given.route], address, with_parent=given.with_parent)
+            pass_on(given.hop, _routes(given), address, with_parent=given.with_parent)
         else:
             serve(
                 given.stack,
@@ -36,10 +38,13 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _route(text: str) -> Route:
-    """Read ``PREFIX=HOST:PORT``, or ``HOST:PORT`` for everything; raises `AddressError`."""
-    prefix, equals, upstream = text.rpartition("=")
-    return Route(prefix if equals else "/", Address.parse(upstream))
+def _routes(given: argparse.Namespace) -> list[Route]:
+    found = [routes.parse(text) for text in given.route]
+    if given.config is not None:
+        found += routes.read(given.config)
+    if not found:
+        raise StackError("there is nowhere to pass calls on to; give --route or --config")
+    return routes.known(found, service.load(given.service)) if given.service else found
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,7 +53,14 @@ def _parser() -> argparse.ArgumentParser:
     until = "until SIGTERM or SIGINT; prints a line of JSON when it accepts connections"
     hop = commands.add_parser("hop", help=f"pass calls on {until}")
     hop.add_argument("hop", metavar="NAME", help="name of the hop, for example python")
-    hop.add_argument("--route", action="append", required=True, help="PREFIX=HOST:PORT; may be repeated")
+    hop.add_argument(
+        "--route",
+        action="append",
+        default=[],
+        help="PREFIX=HOST:PORT, or with grpc:// or http:// before HOST for such calls alone; may be repeated",
+    )
+    hop.add_argument("--config", type=Path, help="TOML file with [[route]]: prefix, upstream, service")
+    hop.add_argument("--service", default="", help="module:Class; says which methods are unary")
     serving = commands.add_parser("serve", help=f"serve {until}")
     for each in (hop, serving):
         each.add_argument("--host", default=LOOPBACK, help="address to listen on (default: %(default)s)")

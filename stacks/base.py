@@ -178,6 +178,10 @@ class Route(msgspec.Struct, frozen=True):
     prefix: str
     """Beginning of a request's path, such as ``/rpcduel.Shop/``; ``/`` for everything."""
     upstream: Address
+    kind: str = ""
+    """What goes there: ``grpc``, ``http`` (all else that speaks HTTP), or empty for both."""
+    unary: tuple[str, ...] = ()
+    """Paths of methods known to be unary, such as ``/rpcduel.Shop/Quote``; a hop may pass them on faster."""
 
 
 class Hop(Protocol):

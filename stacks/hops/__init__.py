@@ -11,6 +11,7 @@ from stacks.errors import MissingPackageError, UnknownStackError
 
 _BUILT_IN: dict[str, str] = {
     "tap": "stacks.hops.tap:TapHop",
+    "python": "stacks.hops.python:PythonHop",
 }
 """Hop → ``module:factory``."""
 

@@ -17,6 +17,8 @@ Headers = Mapping[bytes, bytes]
 """Names in lower case; of a repeated header the last value."""
 Pair = tuple[bytes, bytes]
 
+ABORT = "abort"
+"""Key of a scope's ``state``: breaks the response off, so that nobody takes a half for the whole."""
 BODY_PATIENCE = 60.0
 """Seconds in which a body that is read as a whole must be complete, once its head is there."""
 

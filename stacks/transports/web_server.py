@@ -17,7 +17,7 @@ from uvicorn.server import ServerState
 from stacks.base import MAX_MESSAGE, Address, Options, Served
 from stacks.transports import listener, loop, secure
 from stacks.transports.entrance import Entrance
-from stacks.transports.web_app import App, guarded
+from stacks.transports.web_app import ABORT, App, guarded
 from stacks.transports.web_connection import PROTOCOL
 
 HEAD = 64 * 1024
@@ -47,7 +47,7 @@ def serve(app: App, address: Address, options: Options) -> AbstractContextManage
     async def opened() -> AsyncIterator[Address]:
         listening = listener.listen(address)
         found = listener.bound(listening, address)
-        server = _Server(app, options)
+        server = Server(app, options)
         entrance = Entrance(server.accept, context)
         await entrance.open(listening)
         try:
@@ -60,13 +60,14 @@ def serve(app: App, address: Address, options: Options) -> AbstractContextManage
     return loop.serve(opened)
 
 
-class _Server:
+class Server:
     """What the connections of a server share, none of which outlives it.
 
     uvicorn's own server would wake up ten times a second, and take 100 ms to stop.
     """
 
     def __init__(self, app: App, options: Options) -> None:
+        """Serve `app` on connections that are handed to it."""
         self.ended = False
         self.state = ServerState()
         self.unwanted = max(options.max_message, MAX_MESSAGE)
@@ -82,10 +83,12 @@ class _Server:
         )
         self.config.load()
 
-    def accept(self) -> _Connection:
+    def accept(self) -> asyncio.Protocol:
+        """Make the protocol of one more connection."""
         return _Connection(self)
 
     async def end(self) -> None:
+        """Cut the connections, and cancel what they wait for."""
         self.ended = True
         for connection in tuple(self.state.connections):
             connection.transport.abort()
@@ -116,7 +119,7 @@ class _Connection(HttpToolsProtocol):
     uvicorn itself bounds the part of a body that nobody has asked for yet, and no more.
     """
 
-    def __init__(self, server: _Server) -> None:
+    def __init__(self, server: Server) -> None:
         super().__init__(
             config=server.config,
             server_state=server.state,
@@ -138,6 +141,7 @@ class _Connection(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self.flow = _Flow(transport, self.pipeline)
+        self.app_state[ABORT] = transport.abort
         if self._server.ended:
             # The loop may have accepted a connection before the end and tell of it only now.
             transport.abort()
