@@ -163,6 +163,8 @@ class Route(msgspec.Struct, frozen=True):
     prefix: str
     """Beginning of a request's path, such as ``/rpcduel.Shop/``; ``/`` for everything."""
     upstream: Address
+    kind: str = "grpc"
+    """What the upstream speaks: ``grpc`` (over plaintext HTTP/2), or ``http`` (HTTP/1.1)."""
 
 
 class Hop(Protocol):

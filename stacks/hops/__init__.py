@@ -9,7 +9,11 @@ from typing import cast
 from stacks.base import Hop
 from stacks.errors import MissingPackageError, UnknownStackError
 
-_BUILT_IN: dict[str, str] = {}
+_BUILT_IN: dict[str, str] = {
+    "envoy": "stacks.hops.envoy:EnvoyHop",
+    "nginx": "stacks.hops.nginx:NginxHop",
+    "caddy": "stacks.hops.caddy:CaddyHop",
+}
 """Hop → ``module:factory``."""
 
 _EXTRAS = {"trustme": "tls"}
