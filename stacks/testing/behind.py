@@ -21,13 +21,14 @@ from stacks.base import Address, Client, Codec, Facts, Hop, Kind, Options, Route
 
 
 class Behind:
-    """Serves as `stack` does, on a port of its own, and passes on by `hop` what comes to the address asked."""
+    """Serves as `stack` does, on a port of its own; `hop` passes on to it what comes to the address asked."""
 
-    def __init__(self, hop: Hop, stack: Stack, *, prefix: str = "/") -> None:
-        """Take both, and what the only route begins with."""
+    def __init__(self, hop: Hop, stack: Stack, *, prefix: str = "/", kind: str = "grpc") -> None:
+        """Take both, and what the only route begins with and leads to, as `Route` has it."""
         self._hop = hop
         self._stack = stack
         self._prefix = prefix
+        self._kind = kind
         self.name = f"{stack.name}@{hop.name}"
 
     @property
@@ -59,7 +60,7 @@ class Behind:
         """Serve behind the hop; the hop is the first to stop."""
         with (
             self._stack.serve(service, Address(), options) as behind,
-            self._hop.serve([Route(self._prefix, behind.address)], address) as served,
+            self._hop.serve([Route(self._prefix, behind.address, self._kind)], address) as served,
         ):
             yield served
 
