@@ -38,6 +38,7 @@ class CaddyHop:
             "version": f"{_PACKAGE} {metadata.version(_PACKAGE)}",
             "processes": "one, a goroutine a call on one processor (GOMAXPROCS=1)",
             "upstream": "one HTTP/2 connection for all of gRPC; an HTTP/1.1 one a REST call in flight",
+            "streams": "250 calls in flight on one connection of a client; more wait",
             "deadline": "passed on as it came (grpc-timeout); not kept by the gateway",
             "retries": "none",
         }
@@ -68,7 +69,8 @@ def configuration(found: Sequence[Branch], listen: Address) -> dict[str, Any]:
         "listen": [str(listen)],
         "protocols": ["h1", "h2c"],
         "automatic_https": {"disable": True},
-        "idle_timeout": _FOREVER,
+        # No time at which a stream that says nothing, or a connection between turns, is cut.
+        **dict.fromkeys(("idle_timeout", "read_timeout", "read_header_timeout", "write_timeout"), _FOREVER),
         "routes": routes,
     }
     return {

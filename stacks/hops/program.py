@@ -24,8 +24,8 @@ from stacks.transports import listener
 
 START = 20.0
 """Seconds in which a gateway must answer."""
-_PATIENCE = 2.0
-"""Seconds that it gets to end by itself."""
+_PATIENCE = 1.0
+"""Seconds that it gets to end by itself: fewer than we get from whoever stops us."""
 _PAUSE = 0.01
 _TAIL = 40
 """Lines of its standard error that are kept."""

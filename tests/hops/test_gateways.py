@@ -132,6 +132,14 @@ def test_both_kinds_share_a_prefix_and_a_port(hop):
         assert [quote(name, served.address) for name in KINDS] == [expected, expected]
 
 
+def test_graphql_passes_as_rest_does(hop):
+    with (
+        server("graphql-json") as (_, upstream),
+        hop.serve([Route("/", upstream, "http")], Address()) as served,
+    ):
+        assert quote("graphql-json", served.address) == SHOP["Quote"].handler(ORDER)
+
+
 def test_what_has_no_route_is_unimplemented(hop, stack):
     with (
         server(stack.name) as (_, upstream),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import tempfile
 import threading
 
@@ -43,7 +44,7 @@ def shell(text):
 
 def answering(before=""):
     return lambda directory, address: Plan(
-        ["/usr/bin/env", "python3", "-c", ANSWERING.format(before=before), str(address.port)]
+        [sys.executable, "-c", ANSWERING.format(before=before), str(address.port)]
     )
 
 
