@@ -86,7 +86,7 @@ def _probe(row: _Row) -> None:
 
             row["probe"] = probe(hops.find(row["name"]))
         except ModuleNotFoundError as error:
-            row["error"] = f"to ask it, install {error.name!r}; try: pip install 'rpcduel[gateways]'"
+            row["error"] = f"asking needs {error.name!r}; try: pip install 'rpcduel[gateways]'"
         except Exception as error:  # noqa: BLE001 -- as above
             row["error"] = str(error) or type(error).__name__
 

@@ -278,6 +278,14 @@ def test_list_goes_on_past_hops_that_cannot_be_loaded_or_asked(monkeypatch, caps
     }
 
 
+def test_a_package_that_asking_needs_is_named(monkeypatch, capsys):
+    monkeypatch.setattr(hops, "names", lambda: ("dead",))
+    monkeypatch.setattr(hops, "find", lambda _: Hop("grpc"))
+    monkeypatch.setitem(sys.modules, "stacks.hops.probe", None)  # as if it could not import h2
+    assert main(["list", "hops", "--probe"]) == 0
+    assert "asking needs 'stacks.hops.probe'; try: pip install 'rpcduel[gateways]'" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("part", [[], ["stacks"]])
 def test_only_hops_can_be_asked(part, capsys):
     assert main(["list", *part, "--probe"]) == 2
