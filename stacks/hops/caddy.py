@@ -70,7 +70,7 @@ def configuration(found: Sequence[Branch], listen: Address) -> dict[str, Any]:
         "protocols": ["h1", "h2c"],
         "automatic_https": {"disable": True},
         # No time at which a stream that says nothing, or a connection between turns, is cut.
-        **dict.fromkeys(("idle_timeout", "read_timeout", "read_header_timeout", "write_timeout"), _FOREVER),
+        **dict.fromkeys(("idle_timeout", "read_idle_timeout", "write_idle_timeout"), _FOREVER),
         "routes": routes,
     }
     return {
