@@ -14,10 +14,10 @@ from scenarios import arm as arms
 from scenarios import catalog, channels, samples
 from scenarios.arm import Arm, SpecError
 from scenarios.catalog import Scenario
-from stacks import examples
+from stacks import examples, hops
 from stacks import service as services
 from stacks.base import Kind, Method, Service, Stack
-from stacks.errors import ProtocolError, SchemaError
+from stacks.errors import ProtocolError, SchemaError, StackError
 
 FLOOR = Arm(name="floor", stack="floor")
 MOST_USERS = 10_000
@@ -58,19 +58,14 @@ def trials(wish: Wish) -> list[Trial]:
     _check(wish)
     offered = services.load(wish.service)
     named = _named(wish, scenario)
-    baseline = wish.baseline or named[0].name
-    if baseline not in [arm.name for arm in named]:
-        raise SpecError(
-            f"the baseline {baseline!r} is no arm; arms are: {', '.join(arm.name for arm in named)}"
-        )
     found = {arm.stack: stacks.find(arm.stack) for arm in named}
     for arm in named:
         _check_arm(arm, found[arm.stack])
     methods = _methods(wish, scenario, offered)
-    if scenario.apart:
-        planned = list(_apart(wish, scenario, offered, named, methods, found))
+    if scenario.vary:
+        planned = list(_varied(wish, scenario, offered, named, methods, found))
     else:
-        planned = list(_together(wish, scenario, offered, named, baseline, methods, found))
+        planned = list(_plain(wish, scenario, offered, named, methods, found))
     seconds = (scenario.seconds if wish.seconds is None else wish.seconds) / len(planned)
     return [msgspec.structs.replace(trial, seconds=seconds) for trial in planned]
 
@@ -91,6 +86,14 @@ def _check_arm(arm: Arm, stack: Stack) -> None:
     if not stack.wire and (arm.at or arm.server):
         raise SpecError(f"arm {arm.name!r}: {arm.stack} has no wire, so it takes no at and no server")
     channels.check(arm.channel, multiplexes=stack.multiplexes, stack=arm.stack)
+    transport = arm.stack.partition("-")[0]
+    for name in arm.hops:
+        carries = hops.find(name).carries
+        if not stack.wire or (carries and transport not in carries):
+            known = ", ".join(sorted(carries)) or "every transport that has a wire"
+            raise SpecError(
+                f"arm {arm.name!r}: {arm.stack} does not pass through {name}, which carries {known}"
+            )
 
 
 def _methods(wish: Wish, scenario: Scenario, offered: Service) -> tuple[str, ...]:
@@ -107,16 +110,16 @@ def _methods(wish: Wish, scenario: Scenario, offered: Service) -> tuple[str, ...
     return tuple(filter(None, fitting))
 
 
-def _together(
+def _plain(
     wish: Wish,
     scenario: Scenario,
     offered: Service,
     named: Sequence[Arm],
-    baseline: str,
     methods: Sequence[str],
     found: dict[str, Stack],
 ) -> Iterator[Trial]:
     """Plan a trial a point; where there are many arms, several that share the baseline."""
+    baseline = _baseline(wish, [arm.name for arm in named])
     varied = (wish.samples or scenario.samples, wish.users or scenario.users, methods, scenario.parts)
     for sample, users, method, part in product(*varied):
         point = Point(sample, users, method, part)
@@ -128,7 +131,13 @@ def _together(
             yield _trial(wish, scenario, point, group, first, offered, left_out)
 
 
-def _apart(
+def _baseline(wish: Wish, names: Sequence[str]) -> str:
+    if wish.baseline and wish.baseline not in names:
+        raise SpecError(f"the baseline {wish.baseline!r} is no arm; arms are: {', '.join(names)}")
+    return wish.baseline or names[0]
+
+
+def _varied(
     wish: Wish,
     scenario: Scenario,
     offered: Service,
@@ -136,18 +145,42 @@ def _apart(
     methods: Sequence[str],
     found: dict[str, Stack],
 ) -> Iterator[Trial]:
-    """Plan a trial a stack, whose arms are the methods."""
-    left_out: list[LeftOut] = []
+    """Plan trials in which each arm comes in several forms; each has its own, or all are together."""
+    families = [[arm] for arm in named] if scenario.apart else [named]
     varied = (wish.samples or scenario.samples, wish.users or scenario.users)
-    for (sample, users), arm in product(product(*varied), named):
+    none: tuple[LeftOut, ...] = ()
+    """Of families none of whose forms can take part, told beside the next that can."""
+    planned = 0
+    for (sample, users), family in product(product(*varied), families):
         point = Point(sample, users, methods[0], "")
-        fit, missing = _sorted_out([arm], point, offered, found, scenario)
-        left_out += missing
-        if fit:
-            group = [msgspec.structs.replace(arm, name=f"{arm.name} {name}", method=name) for name in methods]
-            yield _trial(wish, scenario, point, group, group[0].name, offered, ())
-    if len(left_out) == len(named):
-        raise SpecError(f"no arm can take part in {wish.scenario}: {left_out[0].reason}")
+        forms, impossible = _forms(family, scenario, methods, found)
+        fit, left_out = _sorted_out(forms, point, offered, found, scenario)
+        none = (*none, *impossible, *left_out)
+        if not fit:
+            continue
+        baseline = _baseline(wish, [arm.name for arm in fit])
+        for group in _groups(fit, baseline):
+            yield _trial(wish, scenario, point, group, baseline, offered, none)
+        none, planned = (), planned + 1
+    if not planned:
+        raise SpecError(f"no arm can take part in {wish.scenario}: {none[0].reason}")
+
+
+def _forms(
+    family: Sequence[Arm], scenario: Scenario, methods: Sequence[str], found: dict[str, Stack]
+) -> tuple[list[Arm], list[LeftOut]]:
+    """Make the forms of arms that a scenario asks for, and tell which cannot be and why."""
+    forms, impossible = [], []
+    for arm, value in product(family, methods if scenario.vary == "method" else scenario.values):
+        label = ("@" + "@".join(value) if value else " direct") if scenario.vary == "hops" else f" {value}"
+        made = msgspec.structs.replace(arm, name=f"{arm.name}{label}", **{scenario.vary: value})
+        try:
+            _check_arm(made, found[arm.stack])
+        except (SpecError, StackError) as error:
+            impossible.append(LeftOut(made.name, str(error)))
+        else:
+            forms.append(made)
+    return forms, impossible
 
 
 def _sorted_out(

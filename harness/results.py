@@ -4,7 +4,8 @@ Format history
 --------------
 1   2026-11: first.
 2   2026-11: calls with streams and parts of a call: `messages`, `part` and `left_out` of a trial, `method` of
-    an arm, `payload` and `messages` of a run, histograms of ``first`` and ``gap``.
+    an arm, `payload` and `messages` of a run, histograms of ``first`` and ``gap``; hops: `hops` of an arm,
+    the column `hop`.
 """
 
 from __future__ import annotations
@@ -87,7 +88,8 @@ class Machine(msgspec.Struct, frozen=True):
 class Turns(msgspec.Struct, frozen=True, eq=False):
     """One row a turn, in the order played; equally long columns of int64, times in ns.
 
-    `client` is CPU of the load process in its turn and the one after, less recording; `server` likewise.
+    `client` is CPU of the load process in its turn and the one after, less recording; `server` and
+    `hop` likewise.
     `foreign` is CPU that others used during this turn: other arms and other processes of the machine.
     """
 
@@ -116,6 +118,8 @@ class Turns(msgspec.Struct, frozen=True, eq=False):
     foreign: Column
     steal: Column
     """CPU time that the hypervisor took away during this turn; the kernel's clock ticks, so coarse."""
+    hop: Column = msgspec.field(default_factory=lambda: np.empty(0, np.int64))
+    """Like `client`, of all that stands between it and the server; 0 where nothing does."""
 
 
 class Histograms(msgspec.Struct, frozen=True):
@@ -156,6 +160,8 @@ class Run(msgspec.Struct, frozen=True):
     """Bytes of a request and of a reply, encoded; None where they have none, or it is not known."""
     messages: int = 1
     """Messages of one call, requests or replies, whichever are more: calls × messages are the messages."""
+    connections: tuple[int, ...] = ()
+    """Connections open after the last turn: the client's first, then those from each hop onwards."""
 
 
 class Pressure(msgspec.Struct, frozen=True):
@@ -211,6 +217,9 @@ def read(path: Path) -> Result:
         raise ResultError(f"{path}: cannot be read: {error.strerror}") from error
     except (msgspec.DecodeError, ValueError, zlib.error) as error:
         raise ResultError(f"{path}: is no whole rpcduel result: {error}") from error
+    if not len(result.turns.hop):  # none was written where there are no hops, as in format 1
+        turns = msgspec.structs.replace(result.turns, hop=np.zeros_like(result.turns.client))
+        result = msgspec.structs.replace(result, turns=turns)
     lengths = {len(getattr(result.turns, name)) for name in Turns.__struct_fields__}
     if len(lengths) != 1:
         raise ResultError(f"{path}: its columns differ in length: {sorted(lengths)}")

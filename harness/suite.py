@@ -20,6 +20,7 @@ class _ArmTable(msgspec.Struct, forbid_unknown_fields=True):
     method: str = ""
     at: str = ""
     python: str = ""
+    hops: tuple[str, ...] = ()
     work: str = ""
     server: tuple[str, ...] = ()
 

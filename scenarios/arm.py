@@ -6,7 +6,7 @@ from itertools import chain, count
 
 import msgspec
 
-from stacks import work
+from stacks import hops, work
 from stacks.base import Address
 from stacks.errors import AddressError, StackError
 
@@ -32,6 +32,8 @@ class Arm(msgspec.Struct, frozen=True, omit_defaults=True):
     """Interpreter of this arm's processes; empty for our own."""
     work: str = ""
     """Simulated work in the handler, such as ``spin:9us``; see `stacks.work`."""
+    hops: tuple[str, ...] = ()
+    """What calls pass through, from the client to the service."""
     server: tuple[str, ...] = ()
     """Command that starts the server, with ``{port}`` in it; empty for our own."""
     driver: str = "locust"
@@ -47,11 +49,11 @@ def parse(spec: str) -> Arm:
     name, equals, stack = head.rpartition("=")
     if equals and not name:
         raise SpecError(f"{spec!r}: the name before '=' is empty; the form is {_FORM}")
-    stack, *hops = stack.split("@")
+    stack, *passed = stack.split("@")
     if not stack:
         raise SpecError(f"{spec!r} names no stack; the form is {_FORM}")
-    if hops:
-        raise SpecError(f"{spec!r}: there is no hop {hops[0]!r}; arms connect directly")
+    if not all(passed):
+        raise SpecError(f"{spec!r}: a hop behind '@' has no name; the form is {_FORM}")
     values: dict[str, str] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
@@ -60,11 +62,16 @@ def parse(spec: str) -> Arm:
         if key in values:
             raise SpecError(f"{spec!r}: key {key!r} stands twice")
         values[key] = value
-    return checked(msgspec.convert({"name": name, "stack": stack, **values}, Arm), spec)
+    return checked(msgspec.convert({"name": name, "stack": stack, "hops": passed, **values}, Arm), spec)
 
 
 def checked(arm: Arm, where: str) -> Arm:
     """Give `arm` back if its values make sense together; raises `SpecError` that starts with `where`."""
+    for hop in arm.hops:
+        if hop not in hops.names():
+            raise SpecError(
+                f"{where!r}: there is no hop {hop!r}; hops are: {', '.join(hops.names()) or 'none'}"
+            )
     try:
         if arm.at:
             Address.parse(arm.at)
@@ -92,7 +99,7 @@ def name_all(arms: list[Arm]) -> list[Arm]:
     named = []
     for arm in arms:
         marks = [f"{key}={getattr(arm, key)}" for key in keys if getattr(arm, key) != _default(key)]
-        name = arm.name or _free(",".join([arm.stack, *marks]), taken)
+        name = arm.name or _free(",".join(["@".join([arm.stack, *arm.hops]), *marks]), taken)
         taken.add(name)
         named.append(msgspec.structs.replace(arm, name=name))
     return named

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 MILLISECOND = 1_000_000
@@ -28,17 +30,20 @@ class Scenario(msgspec.Struct, frozen=True):
 
     question: str
     methods: tuple[str, ...] = ("Quote",)
-    """Of the default service; each is a point."""
+    """Of the default service; each is a point, or an arm where methods are what is varied."""
     users: tuple[int, ...] = (1, 16)
     samples: tuple[str, ...] = ("small",)
     messages: int = 1
     """Requests of a call with streams, or how often a part is repeated within a call."""
     channel: str = ""
     """Channel mode of arms that choose none."""
+    vary: str = ""
+    """Field of `Arm` that makes several arms of each: ``channel`` or ``hops``, by `values`, or ``method``."""
+    values: tuple[Any, ...] = ()
     parts: tuple[str, ...] = ("",)
     """`ENCODE` and `DECODE`: no call at all, but the codec alone; each is a point."""
     apart: bool = False
-    """Whether every stack has a trial of its own, whose arms are the methods."""
+    """Whether what is made of one arm has a trial of its own."""
     stacks: tuple[str, ...] = ()
     """What is compared unless told otherwise; empty for `stacks.DEFAULTS`."""
     seconds: float = 60.0
@@ -63,6 +68,7 @@ SCENARIOS = {
         users=(1,),
         samples=("large",),
         messages=16,
+        vary="method",
         apart=True,
         stacks=("grpc-protobuf", "grpc-msgpack", "yamux-msgpack"),
         seconds=90.0,
@@ -92,6 +98,31 @@ SCENARIOS = {
     ),
     "coldstart": Scenario(
         question="How long from a new channel to its first reply?", users=(1,), channel="per-request"
+    ),
+    "channels": Scenario(
+        question="What does a channel cost: one a user, one for all, a few, or a new one for every call?",
+        vary="channel",
+        values=("per-user", "shared", "pool:4", "per-request"),
+        apart=True,
+        stacks=("grpc-protobuf", "rest-json", "tcp-msgpack"),
+        seconds=120.0,
+    ),
+    "multiplex": Scenario(
+        question="Do many calls over one connection run as well as over as many connections?",
+        users=(1, 4, 16, 64),
+        vary="channel",
+        values=("per-user", "shared"),
+        stacks=("grpc-protobuf", "yamux-msgpack", "tcp-msgpack"),
+        seconds=180.0,
+    ),
+    "fanin": Scenario(
+        question="What does it cost to bring many clients' connections together in a gateway?",
+        users=(1, 10, 100, 300),
+        vary="hops",
+        values=((), ("python",), ("envoy",), ("nginx",), ("caddy",)),
+        apart=True,
+        stacks=("grpc-protobuf",),
+        seconds=240.0,
     ),
 }
 

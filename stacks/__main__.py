@@ -11,7 +11,7 @@ from stacks.errors import StackError
 from stacks.serving import pass_on, serve
 
 _USAGE_ERROR = 2
-_ROUTE = "PREFIX=HOST:PORT, or PREFIX=http://HOST:PORT where not gRPC but HTTP/1.1 goes; may be repeated"
+_ROUTE = "PREFIX=HOST:PORT; grpc://HOST:PORT takes gRPC alone, http:// all else; may be repeated"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,11 +39,11 @@ def main(arguments: list[str] | None = None) -> int:
 def _route(text: str) -> Route:
     """Read ``PREFIX=KIND://HOST:PORT``; raises `AddressError`.
 
-    Without a prefix it is for everything, and without a kind its upstream is one of gRPC.
+    Without a prefix it is for every path, and without a kind for every request.
     """
     prefix, equals, upstream = text.rpartition("=")
-    kind, colon, address = upstream.rpartition("://")
-    return Route(prefix if equals else "/", Address.parse(address), kind if colon else "grpc")
+    kind, _, address = upstream.rpartition("://")
+    return Route(prefix if equals else "/", Address.parse(address), kind)
 
 
 def _parser() -> argparse.ArgumentParser:

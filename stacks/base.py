@@ -163,8 +163,8 @@ class Route(msgspec.Struct, frozen=True):
     prefix: str
     """Beginning of a request's path, such as ``/rpcduel.Shop/``; ``/`` for everything."""
     upstream: Address
-    kind: str = "grpc"
-    """What the upstream speaks: ``grpc`` (over plaintext HTTP/2), or ``http`` (HTTP/1.1)."""
+    kind: str = ""
+    """What goes there: ``grpc`` (over HTTP/2), ``http`` (all else, over HTTP/1.1), or empty for both."""
 
 
 class Hop(Protocol):

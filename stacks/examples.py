@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import inspect
 import re
 import zlib
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
-from uuid import UUID
 
 import msgspec
 
-from stacks import schema
+from stacks import leaves, schema
 from stacks.base import MAX_MESSAGE
 from stacks.codecs.msgpack import FORMAT
 from stacks.errors import ProtocolError, SchemaError
@@ -33,36 +30,6 @@ _FEW = 3
 """Items at most of a list that does not grow."""
 _BLOCK = 16
 """Bytes where bytes do not grow, and for each item of the lists that they grow with."""
-_OPENED = datetime(2024, 2, 29, 12, 30, 15, 300_000, tzinfo=UTC)
-_MONTHS = 300 * 86_400
-_WORDS = [
-    "amber",
-    "basin",
-    "copper",
-    "dawn",
-    "ember",
-    "field",
-    "granite",
-    "harbour",
-    "island",
-    "juniper",
-    "kettle",
-    "lantern",
-    "meadow",
-    "north",
-    "orchard",
-    "pebble",
-    "quarry",
-    "river",
-    "silver",
-    "timber",
-    "upland",
-    "valley",
-    "willow",
-    "yarrow",
-]
-_INTS = ((0, 100), (130, 120), (-900, 800), (1_000, 30_000), (70_000, 900_000), (1_700_000_000_000, 10**9))
-"""Least values and spreads of ints, of one byte to six."""
 
 
 def bytes_of(size: str) -> int:
@@ -90,9 +57,10 @@ def example(message: type[M], size: str, variant: int = 0) -> M:
 
     The size is reached by lists, maps and bytes outside of lists, which grow, or by texts where there are
     none of these; it is never more than asked, unless the least value is. Messages without any of them have
-    one size. `variant` tells users apart, as far as the message has room for it, and changes no length.
-    Equal arguments give equal values, in every process. A class with a
-    ``@classmethod def example(cls, size: str, variant: int)`` makes its own values instead.
+    one size. `variant`, from 0 up, tells users apart as far as the message has room for it, and changes no
+    length in any format. Equal arguments give equal values, in every process.
+    A class with a ``@classmethod def example(cls, size: str, variant: int)`` makes its own values instead;
+    within other messages it is asked for ``small`` ones.
     Raises `SchemaError` that names the message, where none can be made.
     """
     target = bytes_of(size)
@@ -174,7 +142,7 @@ def _growing(message: Message, seen: frozenset[type] = frozenset()) -> set[Shape
     for field in message.fields:
         shape = field.shape.of if isinstance(field.shape, Optional) else field.shape
         match shape:
-            case List() | Map(key=Scalar.INT | Scalar.STR | Scalar.UUID):
+            case List() | Map(key=Scalar.INT | Scalar.INT32 | Scalar.STR | Scalar.UUID):
                 kinds.add(List)
             case Nested(cls) if cls not in seen:
                 kinds |= _growing(shape.message, seen | {cls})
@@ -237,7 +205,7 @@ class _Maker:
                 return [self._part(of, _next(seed, k), grows=False) for k in range(count)]
             case Map(key, of):
                 count = 0 if self._ends(of) else self._count(seed, grows=grows)
-                keys = [self._key(key, k) for k in range(min(count, _most(key)))]
+                keys = [leaves.key(key, k) for k in range(min(count, _most(key)))]
                 return {one: self._part(of, _next(seed, k), grows=False) for k, one in enumerate(keys)}
             case Nested():
                 return self._make(shape.message, seed, grows=grows)
@@ -255,46 +223,14 @@ class _Maker:
     def _count(self, seed: int, *, grows: bool) -> int:
         return self._items if grows else 1 + seed % _FEW
 
-    def _vary(self, scalar: Scalar) -> int:
-        """Give the variant to the first value of each kind, and to others nothing."""
-        if scalar in self._told:
-            return -1
-        self._told.add(scalar)
-        return self._variant
-
-    def _key(self, shape: Shape, place: int) -> Any:
-        match shape:
-            case Enumeration():
-                return list(shape.members.values())[place]
-            case Scalar.BOOL:
-                return bool(place)
-            case Scalar.INT:
-                return 10_000 + place
-            case Scalar.UUID:
-                return UUID(bytes=_noise(place, "key", 16), version=4)
-        return f"{_WORDS[place % len(_WORDS)]}-{place}"
-
     def _scalar(self, scalar: Scalar, seed: int, *, grows: bool) -> Any:
-        varied = self._vary(scalar)
-        match scalar:
-            case Scalar.BOOL:
-                return seed % 2 == 0
-            case Scalar.INT if varied >= 0:
-                return 1_000_000 + varied % 1_000_000
-            case Scalar.INT:
-                least, spread = _INTS[seed % len(_INTS)]
-                return least + (seed >> 3) % spread
-            case Scalar.FLOAT:
-                whole = 10_000 + varied % 80_000 if varied >= 0 else (seed >> 3) % 10_000
-                return whole + (1 + seed % 7) / 8
-            case Scalar.BYTES:
-                return _noise(seed, varied, self._bytes if grows else _BLOCK)
-            case Scalar.UUID:
-                return UUID(bytes=_noise(seed, varied, 16), version=4)
-            case Scalar.DATETIME:
-                later = timedelta(seconds=seed % _MONTHS, microseconds=max(varied, 0) % 600_000)
-                return _OPENED + later
-        return _text(seed, varied, self._characters if grows else 0)
+        """Make a value, of which the first of each kind tells the variant."""
+        variant = None if scalar in self._told else self._variant
+        self._told.add(scalar)
+        length = self._characters if grows else 0
+        if scalar is Scalar.BYTES:
+            length = self._bytes if grows else _BLOCK
+        return leaves.value(scalar, seed, variant, length)
 
 
 def _most(key: Shape) -> int:
@@ -306,20 +242,3 @@ def _most(key: Shape) -> int:
 
 def _next(seed: int, place: int) -> int:
     return zlib.crc32(place.to_bytes(4), seed)
-
-
-def _noise(seed: int, what: object, length: int) -> bytes:
-    return hashlib.shake_128(f"{seed} {what}".encode()).digest(length)
-
-
-def _text(seed: int, variant: int, length: int) -> str:
-    """Write words, in so many characters where `length` is not 0; the variant is a number at the end."""
-    number = f"{variant % 100_000:05}" if variant >= 0 else ""
-    if not length:
-        words = [_WORDS[(seed >> shift) % len(_WORDS)] for shift in range(0, 6 + seed % 12, 6)]
-        return " ".join([*words, number] if number else words)
-    start = seed % len(_WORDS)
-    words = _WORDS[start:] + _WORDS[:start]
-    round_ = " ".join(words) + " "
-    text = round_ * (length // len(round_) + 1)
-    return text[: max(0, length - len(number))] + number[max(0, len(number) - length) :]

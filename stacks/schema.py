@@ -10,16 +10,21 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import msgspec
 from msgspec import inspect as reader
 
 from stacks.errors import SchemaError
 
+RANGE_32 = range(-(2**31), 2**31)
+"""The ints of 32 bits with a sign."""
+Int32 = Annotated[int, msgspec.Meta(ge=RANGE_32[0], le=RANGE_32[-1])]
+"""An int of `RANGE_32`, for formats that tell ints by their width; one outside is refused both ways."""
+
 ALLOWED = (
-    "int, float, bool, str, bytes, datetime, UUID, Enum, a Struct, list[T], dict[K, V] and T | None "
-    "(K: int, bool, str, UUID or Enum)"
+    "int, Int32, float, bool, str, bytes, datetime, UUID, Enum, a Struct, list[T], dict[K, V] and T | None "
+    "(K: int, Int32, bool, str, UUID or Enum)"
 )
 """What a field may be annotated with, as error texts state it."""
 
@@ -28,15 +33,21 @@ _DEEPEST = 5
 
 
 class Scalar(enum.Enum):
-    """A value without parts; each member's value is the Python type that holds it."""
+    """A value without parts; each member's value is how a field is annotated with it."""
 
     INT = int
+    INT32 = Int32
     FLOAT = float
     BOOL = bool
     STR = str
     BYTES = bytes
     DATETIME = datetime
     UUID = uuid.UUID
+
+    @property
+    def cls(self) -> type:
+        """The Python type that holds it."""
+        return int if self is Scalar.INT32 else self.value
 
 
 @dataclass(frozen=True)
@@ -88,14 +99,15 @@ class Nested:
 
     @property
     def message(self) -> Message:
-        """What the class describes."""
-        return describe(self.cls)
+        """What the class describes; what is in it is checked where the whole is described."""
+        return _describe(self.cls)
 
 
 Shape = Scalar | Enumeration | Optional | List | Map | Nested
 
 _LIMITS = ("gt", "ge", "lt", "le", "multiple_of", "min_length", "max_length", "pattern")
-_KEYS = (Scalar.INT, Scalar.BOOL, Scalar.STR, Scalar.UUID)
+_INT32 = reader.IntType(ge=RANGE_32[0], le=RANGE_32[-1])
+_KEYS = (Scalar.INT, Scalar.INT32, Scalar.BOOL, Scalar.STR, Scalar.UUID)
 _SCALARS: dict[type[reader.Type], Scalar] = {
     reader.IntType: Scalar.INT,
     reader.FloatType: Scalar.FLOAT,
@@ -230,9 +242,13 @@ def _shape(found: reader.Type, where: str) -> Shape:
 
 def _limitless(found: reader.Type, where: str) -> Shape:
     """Read a type that may be limited by a `msgspec.Meta`, and must not be."""
+    if found == _INT32:
+        return Scalar.INT32
     limits = [name for name in _LIMITS if getattr(found, name, None) is not None]
     if limits:
-        _refuse(where, f"limited by Meta({', '.join(limits)}), which formats do not carry")
+        given = ", ".join(f"{name}={getattr(found, name)!r}" for name in limits)
+        known = f"those of Int32, Meta(ge={RANGE_32[0]}, le={RANGE_32[-1]})"
+        _refuse(where, f"limited by Meta({given}), and no limits are carried but {known}")
     if getattr(found, "tz", None) is False:
         _refuse(where, "a datetime without time zone")
     match found:

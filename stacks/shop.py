@@ -80,7 +80,7 @@ class Note(msgspec.Struct):
     def example(cls, size: str, variant: int) -> Note:
         """Make a note of about `size`."""
         body = bytes(range(256)) * (bytes_of(size) // 256 + 1)
-        return cls(variant, body[: bytes_of(size)])
+        return cls(1_000_000 + variant, body[: bytes_of(size)])
 
 
 class Haul(msgspec.Struct):

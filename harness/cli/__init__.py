@@ -25,6 +25,7 @@ COMMANDS = {
     "report": ("harness.cli.report", "Show a stored result: table, Markdown, CSV or JSON."),
     "list": ("harness.cli.listing", "List stacks, scenarios and hops."),
     "serve": ("harness.cli.serve", "Serve one stack in the foreground."),
+    "schema": ("harness.cli.schema", "Print a service as .proto, .thrift, GraphQL, C# or JSON Schema."),
     "doctor": ("harness.cli.doctor", "Check what this machine can tell apart."),
 }
 """Name → the module that holds ``command``, and its line in the overview; imported when it is needed."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import click
+
+from harness.cli.output import give
 
 _ROOT = Path("results")
 _FORMATS = ("md", "csv", "json")
@@ -38,7 +39,7 @@ def command(result: Path | None, form: str | None, output: Path | None, width: i
     if form == "csv":
         from harness.show import csv
 
-        _give(csv.render(found), output)
+        give(csv.render(found), output)
         return
     from harness.decide import compare
 
@@ -46,11 +47,11 @@ def command(result: Path | None, form: str | None, output: Path | None, width: i
     if form == "md":
         from harness.show import markdown
 
-        _give(markdown.render(answer), output)
+        give(markdown.render(answer), output)
     elif form == "json":
         from harness.show import json
 
-        _give(json.render(answer), output)
+        give(json.render(answer), output)
     else:
         from harness.show import terminal
 
@@ -64,27 +65,3 @@ def _by_ending(output: Path | None) -> str | None:
     if ending not in _FORMATS:
         raise click.UsageError(f"{output}: the ending says no format; add --format md, csv or json")
     return ending
-
-
-def _give(text: str, output: Path | None) -> None:
-    if output is None:
-        click.echo(text, nl=False)
-        return
-    try:
-        _write(text, output)
-    except OSError as error:
-        raise click.UsageError(f"{output}: cannot be written: {error.strerror}; choose another -o") from error
-    click.echo(f"{output} written", err=True)
-
-
-def _write(text: str, output: Path) -> None:
-    """Replace `output` in one step; what stood there stays whole if this fails."""
-    with tempfile.NamedTemporaryFile(dir=output.parent, prefix=".writing-", delete=False) as file:
-        made = Path(file.name)
-        file.write(text.encode())
-    try:
-        made.chmod(0o644)
-        made.replace(output)
-    except OSError:
-        made.unlink()
-        raise

@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -46,18 +45,17 @@ def command(stack: str, host: str, port: int, service: str, work: str, as_json: 
         click.echo(
             f"rpcduel: {host} can be reached from other machines, and there is no TLS and no login", err=True
         )
-    with _own_modules():
-        offered = works.add(services.load(service), work)
+    offered = works.add(services.load(service), work)
     with _until_stopped(), found.serve(offered, Address(host, port), Options()) as served:
         line = f"{stack} serves {offered.name} on {served.address}; Ctrl-C ends it"
-        click.echo(msgspec.json.encode(served).decode() if as_json else line)
-        sys.stdout.flush()
-        _wait()
+        _wait(msgspec.json.encode(served).decode() if as_json else line)
 
 
-def _wait() -> None:
-    """Sleep until a signal wants the end."""
+def _wait(line: str) -> None:
+    """Print `line`, and sleep until a signal wants the end, which may be as soon as the line is read."""
     with suppress(KeyboardInterrupt):
+        click.echo(line)
+        sys.stdout.flush()
         while True:
             signal.pause()
 
@@ -67,17 +65,6 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-@contextmanager
-def _own_modules() -> Iterator[None]:
-    """Let modules of the working directory be imported, after all that are installed."""
-    here = str(Path.cwd())
-    sys.path.append(here)
-    try:
-        yield
-    finally:
-        sys.path.remove(here)
 
 
 @contextmanager

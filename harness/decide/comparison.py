@@ -56,6 +56,8 @@ class ArmFigures(msgspec.Struct, frozen=True):
     name: str
     stack: str
     floor: bool
+    hops: tuple[str, ...]
+    """What its calls pass through, from the client to the service."""
     calls: int
     failed: int
     p50: Estimate | None
@@ -65,16 +67,20 @@ class ArmFigures(msgspec.Struct, frozen=True):
     """In the windows of its turns; bounded by what `bound_by` says."""
     client_cpu: float | None
     """Per call, all calls, settling and drain included."""
+    hop_cpu: float | None
+    """Per call, of all hops together; None where there is none."""
     server_cpu: float | None
     """None where the server's processes cannot be read, as on another machine."""
     bound_by: str
-    """``client``, ``server``, ``shared core``, ``waiting``; empty where not to be known."""
+    """``client``, ``hop``, ``server``, ``shared core``, ``waiting``; empty where not to be known."""
     times_floor: float | None
     """p50, divided by `messages`, as a multiple of the floor's."""
     messages: int
     """Messages of one call; 1 for unary calls."""
     payload: tuple[int, int] | None
     """Bytes of a request and of a reply, encoded; None where they have none, or it is not known."""
+    connections: tuple[int, ...]
+    """Open after the last turn: the client's first, then those from each hop onwards; empty if not known."""
     first: Estimate | None
     """Median time from the start of a call to its first reply; None for unary calls."""
     gap: Estimate | None

@@ -101,7 +101,7 @@ def _sums(rounds: Rounds, metric: str, rows: Rows, block: NDArray[np.int64]) -> 
     if metric == "time":
         cost, units = turns.window[rows], turns.done[rows]
     else:
-        cost, units = turns.client[rows] + turns.server[rows], turns.calls[rows]
+        cost, units = turns.client[rows] + turns.hop[rows] + turns.server[rows], turns.calls[rows]
     weights = stats.weights([int(block[-1]) + 1])
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.log(weights @ np.bincount(block, cost)) - np.log(weights @ np.bincount(block, units))

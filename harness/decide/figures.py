@@ -36,17 +36,20 @@ def work_out(rounds: Rounds, arm: int, lost: frozenset[str], sensitive: frozense
         name=own.name,
         stack=own.stack,
         floor=arm == rounds.floor,
+        hops=own.hops,
         calls=int(turns.calls[everything].sum()),
         failed=int(turns.failed[everything].sum()),
         p50=p50,
         p99=p99,
         calls_per_second=1e9 / per_call if per_call > 0 else None,
         client_cpu=_known(costs.client_cpu(turns, rows["cpu"])),
+        hop_cpu=_known(costs.hop_cpu(turns, rows["cpu"])) if own.hops else None,
         server_cpu=_known(costs.server_cpu(turns, rows["cpu"])),
         bound_by=_bound_by(rounds, arm, long="time" in sensitive),
         times_floor=_times_floor(rounds, arm, lost, long="p50" in sensitive),
         messages=run.messages if run else 1,
         payload=run.payload if run else None,
+        connections=run.connections if run else (),
         first=_median(rounds, arm, "first", long="p50" in sensitive),
         gap=_median(rounds, arm, "gap", long="p50" in sensitive),
         ratios=_ratios(rounds, arm, lost, sensitive),
@@ -94,22 +97,28 @@ def _bound_by(rounds: Rounds, arm: int, *, long: bool) -> str:
 
     Our clients and servers are each taken as one core's worth of work: one process whose Python runs on one
     thread at a time. A server that is not ours may use every core that servers have. Where clients and
-    servers share cores, or none are pinned, those cores together may be full before either is.
+    servers share cores, or none are pinned, those cores together may be full before either is; hops share
+    those of servers.
     """
     turns, machine = rounds.turns, rounds.result.machine
     rows = rounds.rows(arm, long=long)
     client = stats.ratio(turns.client[rows].sum(), turns.busy[rows].sum())
     server = stats.ratio(turns.server[rows].sum(), turns.busy[rows].sum())
+    hop = stats.ratio(turns.hop[rows].sum(), turns.busy[rows].sum())
     known = not np.isnan(costs.server_cpu(turns, rows))
     shared = len(set(machine.client_cores) & set(machine.server_cores))
     if not machine.client_cores or not machine.server_cores:
         shared = machine.cores
-    if known and shared and client + server >= BUSY * shared:
+    if known and shared and client + hop + server >= BUSY * shared:
         return "shared core"
     if client >= BUSY:
         return "client"
     if not known:
         return ""
+    if hop and hop + server >= BUSY * max(1, len(machine.server_cores)):
+        return "shared core"
+    if hop >= BUSY:
+        return "hop"
     ours = not rounds.result.trial.arms[arm].server and not rounds.result.trial.arms[arm].at
     full = BUSY if ours else BUSY * max(1, len(machine.server_cores))
     return "server" if server >= full else "waiting"

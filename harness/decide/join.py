@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 
 from msgspec.structs import replace
 
@@ -33,8 +34,9 @@ def _point(one: Comparison) -> tuple[object, ...]:
 
 def _joined(parts: Sequence[Comparison]) -> Comparison:
     arms: dict[str, ArmFigures] = {}
-    for part in parts:
-        for arm in part.arms:
+    # Arms were dealt to the trials in turn, so this is the order in which they were asked for.
+    for row in zip_longest(*(part.arms for part in parts)):
+        for arm in filter(None, row):
             arms.setdefault(arm.name, arm)
     ordered = sorted(arms.values(), key=lambda arm: arm.floor)
     return replace(

@@ -116,7 +116,7 @@ def _time(turns: Turns, ours: Rows, theirs: Rows) -> tuple[float, float]:
 
 
 def _cpu(turns: Turns, ours: Rows, theirs: Rows) -> tuple[float, float]:
-    costs = [client_cpu(turns, rows) + server_cpu(turns, rows) for rows in (ours, theirs)]
+    costs = [cpu(turns, rows) for rows in (ours, theirs)]
     return stats.ln_ratio(*costs), costs[0] - costs[1]
 
 
@@ -142,6 +142,16 @@ def time_per_call(turns: Turns, rows: Rows) -> float:
 def client_cpu(turns: Turns, rows: Rows) -> float:
     """Give the load process' CPU per call in ns, over all calls of `rows`; NaN without a call."""
     return stats.ratio(turns.client[rows].sum(), turns.calls[rows].sum())
+
+
+def cpu(turns: Turns, rows: Rows) -> float:
+    """Give the CPU per call in ns of client, hops and servers; NaN where one of them is not known."""
+    return client_cpu(turns, rows) + hop_cpu(turns, rows) + server_cpu(turns, rows)
+
+
+def hop_cpu(turns: Turns, rows: Rows) -> float:
+    """Give the CPU per call in ns of what stands between client and server; NaN without a call."""
+    return stats.ratio(turns.hop[rows].sum(), turns.calls[rows].sum())
 
 
 def server_cpu(turns: Turns, rows: Rows) -> float:

@@ -34,7 +34,7 @@ def write(rounds: Rounds, arms: Sequence[ArmFigures], findings: Sequence[Finding
     if not ranked:
         return f"There is no arm with valid figures to hold against {trial.baseline}."
     if rounds.forks < FORKS_FOR_INTERVAL:
-        return _seen(rounds.forks, ranked[0], trial.baseline, cost(trial.part, trial.messages))
+        return _seen(rounds.forks, ranked[0], trial.baseline, cost(trial.part, ranked[0].messages))
     first = arms[rounds.baseline] if _time(ranked[0]) >= 1 else ranked[0]
     others = [arm for arm in (arms[rounds.baseline], *ranked) if arm is not first]
     tied = [arm for arm in others if not _apart(rounds, arms, first, arm)]
@@ -74,7 +74,7 @@ def _apart(rounds: Rounds, arms: Sequence[ArmFigures], first: ArmFigures, other:
 
 
 def _answer(trial: Trial, first: ArmFigures, others: Sequence[ArmFigures], tied: Sequence[ArmFigures]) -> str:
-    baseline, what = trial.baseline, cost(trial.part, trial.messages)
+    baseline, what = trial.baseline, cost(trial.part, first.messages)
     names = _and([first.name, *(arm.name for arm in tied)])
     if len(tied) == len(others):
         only = next(arm for arm in (first, *tied) if arm.ratios)

@@ -23,6 +23,7 @@ class Books:
         self._foreign = bool(arm.server or arm.at)
         self.failure: Failure | None = None
         self.differs = ""
+        self.connections: tuple[int, ...] = ()
         self.histograms: list[Histograms] = []
         self._arm = arm.name
         self._facts = facts
@@ -73,4 +74,5 @@ class Books:
             failure=self.failure,
             payload=self._payload,
             messages=self._messages,
+            connections=self.connections,
         )

@@ -30,9 +30,10 @@ class Contender:
         """Prepare; `wire` tells whether the stack has a server process at all."""
         self.arm = arm
         self.client = cpu.Meter()
+        self.hop = cpu.Meter()
         self.server = cpu.Meter()
-        self.seen = (0, 0)
-        """Readings of both meters when its last turn was over."""
+        self.seen = (0, 0, 0)
+        """Readings of the three meters when its last turn was over."""
         self.failure: Failure | None = None
         self.served = not wire
         """Whether we know the server's processes and so its CPU; one that there is not uses none."""
@@ -43,20 +44,32 @@ class Contender:
         self._stay = ExitStack()
         self._load: Process | None = None
         self._server: Process | None = None
+        self._hops: list[Process] = []
+        self._hop_pids: tuple[int, ...] = ()
         self._baton: Baton | None = None
         self._address = Address(port=1)
+        self._ports: list[int] = []
+        """Of what calls pass through, the service's first."""
         self._pids: tuple[int, ...] = ()
         self._barren = 0
 
     @property
     def pids(self) -> tuple[int, ...]:
         """Ids of its processes, the load process first."""
-        return (self._load.pid, *self._pids) if self._load else self._pids
+        servers = (*self._hop_pids, *self._pids)
+        return (self._load.pid, *servers) if self._load else servers
 
     @property
     def groups(self) -> tuple[int, ...]:
         """Ids of its process groups, and the pid of a server that ran already."""
-        return (*(process.pid for process in (self._load, self._server) if process), *self._pids)
+        return (*(process.pid for process in self._processes()), *self._pids)
+
+    def read(self) -> tuple[int, int, int]:
+        """Read the CPU clocks of client, hops and server, in ns."""
+        return self.client.read(), self.hop.read(), self.server.read()
+
+    def _processes(self) -> list[Process]:
+        return [process for process in (self._load, *self._hops, self._server) if process]
 
     def launch(self) -> None:
         """Start the server, without waiting for it."""
@@ -89,6 +102,8 @@ class Contender:
                 self._address, self._pids, self.served = served.address, served.pids, True
         except StartError as error:
             raise self._fail(f"its server {error}", error.stderr) from error
+        for name in reversed(arm.hops):
+            self._pass_through(name)
         try:
             self._load, self._baton = processes.load(arm.driver, arm.python, self._machine.client_cores)
         except StartError as error:
@@ -109,6 +124,19 @@ class Contender:
             )
         )
 
+    def _pass_through(self, name: str) -> None:
+        """Start a hop in front of what is at our address, and let that be its own."""
+        try:
+            process = processes.hop(name, self._address, self._machine.server_cores)
+            self._hops.append(process)
+            self._stay.callback(process.stop)
+            served = processes.accepted(process)
+        except StartError as error:
+            raise self._fail(f"its hop {name} {error}", error.stderr) from error
+        self._ports.append(self._address.port)
+        self._address = served.address
+        self._hop_pids = (*served.pids, *self._hop_pids)
+
     def ready(self) -> Ready:
         """Wait until its users are connected; gives what it says of itself and its replies."""
         answer = self._receive(processes.START + self._trial.timeout)
@@ -116,6 +144,9 @@ class Contender:
             raise self._fail(f"its load process answered {type(answer).__name__} instead of Ready")
         assert self._load is not None
         self.client.watch(cpu.members(self._load.pid))
+        self.hop.watch(
+            {pid for process in self._hops for pid in cpu.members(process.pid)} | {*self._hop_pids}
+        )
         self.server.watch(cpu.members(self._server.pid) if self._server else self._pids)
         return answer
 
@@ -126,8 +157,9 @@ class Contender:
         played = self._receive(turn.length / 1e9 + self._trial.timeout + _GRACE)
         if not isinstance(played, Played):
             raise self._fail(f"its load process answered {type(played).__name__} instead of Played")
-        if self._server and (how := self._server.ended()):
-            raise self._fail(f"its server ended {how}{_first(played.errors)}")
+        for what, process in (("server", self._server), *(("hop", hop) for hop in self._hops)):
+            if process and (how := process.ended()):
+                raise self._fail(f"its {what} ended {how}{_first(played.errors)}")
         if played.broken:
             raise self._fail(played.broken)
         self._barren = self._barren + 1 if played.calls == played.failed else 0
@@ -135,6 +167,12 @@ class Contender:
         if self._barren == _BARREN or (self._barren and waited > self._trial.timeout):
             raise self._fail(f"no call succeeded in {_plural(self._barren, 'turn')}{_first(played.errors)}")
         return played
+
+    def connections(self) -> tuple[int, ...]:
+        """Count the connections that are open now, from the client's to those of the service."""
+        local = (self._wire and self._address.host in _LOCAL) or bool(self._ports)
+        ports = [*self._ports, self._address.port] if local else []
+        return tuple(cpu.connections(port) for port in reversed(ports))
 
     def finish(self) -> Finished:
         """End the load process' work and take its histograms."""
@@ -148,9 +186,8 @@ class Contender:
         """Keep pipes and files small, and find children of a user's server; call it between turns."""
         if self._server and self.arm.server:
             self.server.watch(cpu.members(self._server.pid), from_birth=True)
-        for process in (self._load, self._server):
-            if process:
-                process.tidy()
+        for process in self._processes():
+            process.tidy()
 
     def stop(self) -> None:
         """End its processes, whatever they do; may be called twice."""
@@ -177,9 +214,8 @@ class Contender:
 
     def _fail(self, reason: str, stderr: str = "") -> ArmError:
         """Note the failure with what the server, else the load process, last said."""
-        for process in (self._server, self._load):
-            if not stderr and process:
-                stderr = process.tail()
+        for process in reversed(self._processes()):
+            stderr = stderr or process.tail()
         self.failure = Failure(fork=self._fork, reason=reason, stderr=stderr)
         return ArmError(reason)
 

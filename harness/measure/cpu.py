@@ -33,7 +33,7 @@ def members(group: int) -> list[int]:
 
 def listener(port: int) -> int | None:
     """Pid of a process of this machine that listens on TCP `port`; None if there is none we may look into."""
-    wanted = {f"socket:[{inode}]" for inode in _listening(port)}
+    wanted = {f"socket:[{inode}]" for inode in _sockets("0A", port)}
     if not wanted:
         return None
     for pid in _pids():
@@ -46,17 +46,22 @@ def listener(port: int) -> int | None:
     return None
 
 
-def _listening(port: int) -> list[str]:
-    """Inodes of sockets in state LISTEN (0A) on `port`, from ``/proc/net/tcp`` and ``tcp6``."""
+def _sockets(state: str, port: int) -> list[str]:
+    """Inodes of sockets on `port` in a state (0A is LISTEN), from ``/proc/net/tcp`` and ``tcp6``."""
     inodes = []
     for name in ("tcp", "tcp6"):
         with suppress(OSError):
             lines = (_PROC / "net" / name).read_text(encoding="ascii").splitlines()[1:]
             rows = [line.split() for line in lines]
             inodes += [
-                row[9] for row in rows if row[3] == "0A" and int(row[1].rpartition(":")[2], 16) == port
+                row[9] for row in rows if row[3] == state and int(row[1].rpartition(":")[2], 16) == port
             ]
     return inodes
+
+
+def connections(port: int) -> int:
+    """Count the connections to a server of this machine on TCP `port` that are established now."""
+    return len(_sockets("01", port))
 
 
 def _link(path: str) -> str:

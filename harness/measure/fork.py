@@ -97,6 +97,7 @@ class Fork:
     def finish(self, fork: int) -> None:
         """Collect the histograms of those that are left."""
         for k, contender in self._each():
+            self._books[k].connections = contender.connections()
             if finished := self._try(k, contender.finish):
                 self._books[k].finish(k, fork, finished)
 
@@ -105,7 +106,7 @@ class Fork:
         contender = self._contenders[k]
         if self._open and self._open[0] is contender:
             self._settle(tally)
-        began = contender.server.read()
+        _, *began = contender.read()
         rivals = [c for c in self._contenders.values() if c is not contender]
         rival, stolen = _used(rivals), cpu.steal()
         played: Played | None = self._try(k, partial(contender.play, turn))
@@ -116,7 +117,7 @@ class Fork:
         # Since the last turn, not since this one began: what a process did before a scan found it counts.
         now = self._others.read()
         others, self._other = now - self._other, now
-        contender.seen = contender.client.read(), contender.server.read()
+        contender.seen = contender.read()
         self._books[k].play(played)
         self._settle(tally)
         row = Row(
@@ -132,7 +133,8 @@ class Fork:
             p50=played.p50,
             max=played.max,
             client=played.client,
-            server=contender.seen[1] - began if contender.served else -1,
+            hop=contender.seen[1] - began[0],
+            server=contender.seen[2] - began[1] if contender.served else -1,
             foreign=rival + others,
             steal=stolen,
         )
@@ -149,11 +151,12 @@ class Fork:
             return
         contender, row = self._open
         self._open = None
-        client, server = contender.seen
-        after = contender.client.read() - client, contender.server.read() - server
+        client, hop, server = (now - then for now, then in zip(contender.read(), contender.seen, strict=True))
         tally.add(
             row._replace(
-                client=row.client + after[0], server=row.server + after[1] if contender.served else row.server
+                client=row.client + client,
+                hop=row.hop + hop,
+                server=row.server + server if contender.served else row.server,
             )
         )
 
@@ -190,4 +193,4 @@ def warm_up(trial: Trial) -> int:
 
 
 def _used(contenders: list[Contender]) -> int:
-    return sum(each.client.read() + each.server.read() for each in contenders)
+    return sum(sum(each.read()) for each in contenders)

@@ -150,6 +150,11 @@ def serve(stack: str, service: str, work: str, interpreter: str, cores: Sequence
     return Process(command, cores)
 
 
+def hop(name: str, upstream: Address, cores: Sequence[int]) -> Process:
+    """Start a hop that passes everything on to `upstream`, without waiting for it; raises `StartError`."""
+    return Process(python("", "stacks", "hop", name, "--route", str(upstream), "--with-parent"), cores)
+
+
 def accepted(server: Process) -> Served:
     """Wait until a server of ours says that it accepts; raises `StartError`."""
     try:

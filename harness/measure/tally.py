@@ -27,6 +27,7 @@ class Row(NamedTuple):
     server: int
     foreign: int
     steal: int
+    hop: int
 
 
 class Tally:

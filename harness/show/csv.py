@@ -28,6 +28,7 @@ HEADER = (
     "server_cpu_ns",
     "foreign_cpu_ns",
     "steal_ns",
+    "hop_cpu_ns",
 )
 """Columns in order; those from `fork` on are the columns of `harness.results.Turns`."""
 
@@ -47,7 +48,7 @@ def _rows(result: Result) -> Iterator[tuple[object, ...]]:
     point = (trial.scenario, trial.users, trial.sample)
     counts = (turns.fork, turns.round, turns.long, turns.calls, turns.failed, turns.done)
     times = (turns.window, turns.busy, turns.p50, turns.max)
-    cpu = (turns.client, turns.server, turns.foreign, turns.steal)
+    cpu = (turns.client, turns.server, turns.foreign, turns.steal, turns.hop)
     columns = [column.tolist() for column in (turns.arm, *counts, *times, *cpu)]
     for index, *values in zip(*columns, strict=True):
         arm = trial.arms[index]

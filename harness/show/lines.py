@@ -14,8 +14,10 @@ _FORMS = (
     ("bound", "bound by {cell}"),
     ("cpu", "{title} {cell} {unit}"),
     ("client", "client {cell} {unit}"),
+    ("hop", "hop {cell} {unit}"),
     ("server", "server {cell} {unit}"),
     ("floor", "{cell} {title}"),
+    ("links", "connections {cell}"),
     ("size", "{cell} bytes"),
     ("bytes", "{cell} bytes"),
 )

@@ -39,9 +39,9 @@ class Remark:
 class Sheet:
     """What every way of showing a comparison shows; `columns` holds only those that have a figure.
 
-    Columns by key: p50, p99, first, gap, rate, bound, cpu, client, server, split, floor, bytes (of request
-    and reply), size (of the one message that a part is about), difference, ratio, range, and cpu-ratio and
-    cpu-range.
+    Columns by key: p50, p99, first, gap, rate, bound, cpu, client, hop, server, split, floor, links
+    (connections), bytes (of request and reply), size (of the one message that a part is about), difference,
+    ratio, range, and cpu-ratio and cpu-range.
     """
 
     title: str
@@ -93,6 +93,7 @@ def per_message(arm: ArmFigures) -> ArmFigures:
         p50=_over(arm.p50, count),
         calls_per_second=None if arm.calls_per_second is None else arm.calls_per_second * count,
         client_cpu=None if arm.client_cpu is None else arm.client_cpu / count,
+        hop_cpu=None if arm.hop_cpu is None else arm.hop_cpu / count,
         server_cpu=None if arm.server_cpu is None else arm.server_cpu / count,
         ratios={
             metric: replace(ratio, difference=ratio.difference / count)
@@ -119,7 +120,7 @@ def _value(estimate: Estimate | None) -> float | None:
 def _cpu(arm: ArmFigures) -> float | None:
     if arm.client_cpu is None or arm.server_cpu is None:
         return None
-    return arm.client_cpu + arm.server_cpu
+    return arm.client_cpu + (arm.hop_cpu or 0.0) + arm.server_cpu
 
 
 def in_ascii(sheet: Sheet) -> Sheet:
@@ -175,6 +176,8 @@ def _absolutes(
     unit = ruler.scale.name
     client = tuple(ruler.write(arm.client_cpu) for arm in arms)
     server = tuple(ruler.write(arm.server_cpu) for arm in arms)
+    passed = any(arm.hops for arm in arms)
+    hop = tuple(ruler.write(arm.hop_cpu) if arm.hops else "" for arm in arms)
     return {
         "p50": Column(
             "p50" if per == "call" else f"p50/{per}",
@@ -188,9 +191,13 @@ def _absolutes(
         "bound": Column("bound by", "", tuple(arm.bound_by for arm in arms)),
         "cpu": Column(f"CPU/{per}", unit, marked("cpu", [ruler.write(_cpu(arm)) for arm in arms])),
         "client": Column("client", unit, client),
+        "hop": Column("hop", unit, hop),
         "server": Column("server", unit, server),
-        "split": Column("client+srv", "", tuple(map(_split, client, server))),
+        "split": Column(
+            "client+hop+srv" if passed else "client+srv", "", tuple(map(_split, client, hop, server))
+        ),
         "floor": Column("× floor", "", marked("p50", _plain([arm.times_floor for arm in arms], 3))),
+        "links": Column("conns", "", tuple("→".join(map(str, arm.connections)) for arm in arms)),
         "size" if comparison.part else "bytes": Column(
             "bytes", "", tuple(_bytes(comparison, arm) for arm in arms)
         ),
@@ -210,8 +217,10 @@ def _plain(values: Sequence[float | None], digits: int) -> list[str]:
     return [units.number(value, decimals) for value in values]
 
 
-def _split(client: str, server: str) -> str:
-    return "" if client == server == units.NOTHING else f"{client}+{server}"
+def _split(client: str, hop: str, server: str) -> str:
+    if client == server == units.NOTHING:
+        return ""
+    return "+".join(part for part in (client, hop, server) if part)
 
 
 def _ratios(comparison: Comparison, arms: Sequence[ArmFigures], ruler: _Ruler, per: str) -> dict[str, Column]:

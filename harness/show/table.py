@@ -16,11 +16,12 @@ _GAP = 2
 _NAME = 13
 """Cells that an arm's name gets at the least, if it has them; longer names fold."""
 
-_TIMES = ("p50", "size", "first", "gap", "p99", "rate", "bound", "cpu", "client", "server", "floor")
+_TIMES = ("p50", "size", "first", "gap", "p99", "rate", "bound", "cpu", "client", "hop", "server", "floor")
 _WIDE = (*_TIMES, "difference", "ratio range")
 _FOLDED = ("p50/floor", "size", "p99", "first/gap", "rate/bound", "cpu/split")
 _LAYOUTS = (
-    (*_TIMES, "bytes", "difference", "ratio range", "cpu-ratio cpu-range"),
+    (*_TIMES, "bytes", "links", "difference", "ratio range", "cpu-ratio cpu-range"),
+    (*_TIMES, "links", "difference", "ratio range", "cpu-ratio cpu-range"),
     (*_WIDE, "cpu-ratio cpu-range"),
     _WIDE,
     (*_FOLDED, "bytes", "difference", "ratio/range", "cpu-ratio/cpu-range"),

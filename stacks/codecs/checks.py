@@ -7,10 +7,10 @@ from math import isfinite
 from typing import Any
 
 from stacks import schema
-from stacks.codecs.compile import Compiled, Source, attribute, guarded
+from stacks.codecs.compile import Compiled, Source, attribute, guarded, outside
 from stacks.codecs.fault import malformed, wrong
 from stacks.errors import ProtocolError
-from stacks.schema import List, Map, Message, Nested, Optional, Scalar, Shape
+from stacks.schema import RANGE_32, List, Map, Message, Nested, Optional, Scalar, Shape
 
 Error = Callable[[str, str, object], Exception]
 """Makes what is raised, from the place, what is wanted there, and the value."""
@@ -21,8 +21,8 @@ def found_later(where: str, wanted: str, _: object) -> ValueError:
     return ValueError(f"{where} is no {wanted}")
 
 
-AWARE: Mapping[Scalar, Error] = {Scalar.DATETIME: found_later}
-"""Refuses, in what is written, datetimes without a time zone."""
+WRITTEN: Mapping[Scalar, Error] = {Scalar.DATETIME: found_later, Scalar.INT32: found_later}
+"""Refuses these in what is written: datetimes without a time zone, and ints of more bits."""
 READ: Mapping[Scalar, Error] = {Scalar.DATETIME: wrong}
 """Refuses these in what is read."""
 _FINITE: Mapping[Scalar, Error] = {Scalar.FLOAT: found_later}
@@ -69,13 +69,10 @@ class Checks:
                 with self._source.block(f"if {value} is not None:"):
                     self._check(of, value, where)
             case List(of):
-                item = self._source.fresh()
-                with self._source.block(f"for {item} in {value}:"):
-                    self._check(of, item, where)
-            case Map(_, of):
-                item = self._source.fresh()
-                with self._source.block(f"for {item} in {value}.values():"):
-                    self._check(of, item, where)
+                self._each(of, value, where)
+            case Map(key, of):
+                self._each(key, value, where)
+                self._each(of, f"{value}.values()", where)
             case Nested():
                 self.call(shape.message, value)
             case Scalar.DATETIME:
@@ -84,6 +81,14 @@ class Checks:
                 self._refuse(
                     shape, f"not {self._source.name(isfinite)}({value})", value, where, "finite float"
                 )
+            case Scalar.INT32:
+                self._refuse(shape, outside(RANGE_32, value), value, where, "int of 32 bits")
+
+    def _each(self, of: Shape, values: str, where: str) -> None:
+        if any(self._concerns(shape) for shape in schema.walk(of)):
+            item = self._source.fresh()
+            with self._source.block(f"for {item} in {values}:"):
+                self._check(of, item, where)
 
     def _refuse(self, shape: Scalar, condition: str, value: str, where: str, wanted: str) -> None:
         error = self._source.name(self._errors[shape])
@@ -104,10 +109,10 @@ def json_codec(
     only where there is one.
     """
     source = Source(f"{name} {message.package}.{message.name}")
-    aware, finite = Checks(source, message, "aware", AWARE), Checks(source, message, "finite", _FINITE)
+    outward, finite = Checks(source, message, "written", WRITTEN), Checks(source, message, "finite", _FINITE)
     inward = Checks(source, message, "read", READ)
     with guarded(source, "encode", message, refuse):
-        aware.call(message, "value")
+        outward.call(message, "value")
         source.line(f"data = {write(source)}")
         if finite.concern(message):
             with source.block("if b'null' in data:"):

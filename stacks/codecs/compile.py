@@ -8,7 +8,7 @@ import keyword
 import linecache
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from stacks.codecs.fault import wrong
 from stacks.errors import ProtocolError
@@ -101,6 +101,22 @@ def number(source: Source, shape: Enumeration, member: str) -> str:
     value = f"{member}._value_"
     plain = all(key == found for key, found in shape.numbers.items())
     return value if plain else f"{source.name(shape.numbers)}[{value}]"
+
+
+def _too_large(value: int) -> NoReturn:
+    raise ValueError(f"{value} has too many bits")
+
+
+def within(ints: range, source: Source, value: str, fail: Callable[[int], NoReturn] = _too_large) -> str:
+    """Write an int; one that is not in `ints` is given to `fail`, which raises, when it runs."""
+    known = value if value.isidentifier() else source.fresh()
+    first = known if known == value else f"({known} := {value})"
+    return f"({known} if {ints[0]} <= {first} <= {ints[-1]} else {source.name(fail)}({known}))"
+
+
+def outside(ints: range, value: str) -> str:
+    """Write the condition that an int is not in `ints`."""
+    return f"not {ints[0]} <= {value} <= {ints[-1]}"
 
 
 @contextlib.contextmanager

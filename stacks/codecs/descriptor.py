@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
@@ -13,16 +13,29 @@ from google.protobuf.descriptor_pb2 import (
 )
 
 from stacks.errors import SchemaError
-from stacks.schema import Enumeration, Field, List, Map, Message, Nested, Optional, Scalar, Shape, walk
+from stacks.schema import (
+    RANGE_32,
+    Enumeration,
+    Field,
+    List,
+    Map,
+    Message,
+    Nested,
+    Optional,
+    Scalar,
+    Shape,
+    walk,
+)
 
 TIMESTAMP = "google/protobuf/timestamp.proto"
-_INT32 = range(-(2**31), 2**31)
-_KEYS = (Scalar.INT, Scalar.BOOL, Scalar.STR)
+_KEYS = (Scalar.INT, Scalar.INT32, Scalar.BOOL, Scalar.STR)
 _ALLOWED = (
-    "T, T | None, list[T] and dict[K, T], where T has no list, dict or None in it and K is int, bool or str"
+    "T, T | None, list[T] and dict[K, T], where T has no list, dict or None in it "
+    "and K is int, Int32, bool or str"
 )
 _TYPES = {
     Scalar.INT: FieldDescriptorProto.TYPE_INT64,
+    Scalar.INT32: FieldDescriptorProto.TYPE_INT32,
     Scalar.FLOAT: FieldDescriptorProto.TYPE_DOUBLE,
     Scalar.BOOL: FieldDescriptorProto.TYPE_BOOL,
     Scalar.STR: FieldDescriptorProto.TYPE_STRING,
@@ -34,20 +47,23 @@ _TYPES = {
 def file_descriptor(message: Message) -> FileDescriptorProto:
     """Describe `message` and all that it contains in one file, under the message's package.
 
-    Fields are numbered from 1 in field order. int → int64, float → double, UUID → bytes (16),
+    Fields are numbered from 1 in field order. int → int64, Int32 → int32, float → double, UUID → bytes (16),
     datetime → google.protobuf.Timestamp, ``T | None`` → optional. An enum whose members are all other
     than 0 gets ``<ENUM>_UNSPECIFIED = 0``, as proto3 wants a zero. Raises `SchemaError` that names
     message, field and what is allowed.
     """
-    file = FileDescriptorProto(
-        name=f"{message.package}/{_snake(message.name)}.proto", package=message.package, syntax="proto3"
-    )
     _refuse_clashes(message)
-    shapes = [shape for part in message.parts() for field in part.fields for shape in walk(field.shape)]
+    return file_of(message.parts(), message.package, f"{message.package}/{_snake(message.name)}.proto")
+
+
+def file_of(messages: Sequence[Message], package: str, name: str) -> FileDescriptorProto:
+    """Describe `messages`, which are all that any of them contains, in one file; see `file_descriptor`."""
+    file = FileDescriptorProto(name=name, package=package, syntax="proto3")
+    shapes = [shape for message in messages for field in message.fields for shape in walk(field.shape)]
     if Scalar.DATETIME in shapes:
         file.dependency.append(TIMESTAMP)
-    for part in message.parts():
-        file.message_type.append(_message(part, f".{message.package}."))
+    for message in messages:
+        file.message_type.append(_message(message, f".{package}."))
     for cls in dict.fromkeys(shape.cls for shape in shapes if isinstance(shape, Enumeration)):
         file.enum_type.append(_enum(Enumeration(cls)))
     return file
@@ -103,7 +119,7 @@ def _set_type(added: FieldDescriptorProto, shape: Shape, scope: str, where: str)
         case Scalar():
             added.type = _TYPES[shape]
         case Enumeration(cls):
-            if any(number not in _INT32 for number in shape.members):
+            if any(number not in RANGE_32 for number in shape.members):
                 raise SchemaError(f"{where}: protobuf's enums have 32 bits; {cls.__name__} has larger values")
             added.type = FieldDescriptorProto.TYPE_ENUM
             added.type_name = scope + cls.__name__

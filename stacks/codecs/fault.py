@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from stacks.errors import ProtocolError
-from stacks.schema import Enumeration, List, Map, Message, Nested, Optional, Scalar, Shape
+from stacks.schema import RANGE_32, Enumeration, List, Map, Message, Nested, Optional, Scalar, Shape
 
 
 def wrong(where: str, wanted: str, value: object) -> ProtocolError:
@@ -61,8 +61,9 @@ class _Search:
                 right, wanted = isinstance(value, dict), "dict"
             case Nested(cls) | Enumeration(cls):
                 right, wanted = isinstance(value, cls), cls.__name__
-            case Scalar.INT if isinstance(value, int):
-                right, wanted = self._ints is None or value in self._ints, "int of 64 bits"
+            case Scalar.INT | Scalar.INT32 if isinstance(value, int):
+                ints, bits = (RANGE_32, 32) if shape is Scalar.INT32 else (self._ints, 64)
+                right, wanted = ints is None or value in ints, f"int of {bits} bits"
             case Scalar.FLOAT if isinstance(value, float):
                 right, wanted = not self._finite or math.isfinite(value), "finite float"
             case Scalar.STR if isinstance(value, str):
@@ -71,7 +72,7 @@ class _Search:
                 right, wanted = value.utcoffset() is not None, "datetime with a time zone"
             case Scalar.FLOAT:
                 right, wanted = isinstance(value, int), "float"
-            case Scalar(value=cls):
+            case Scalar(cls=cls):
                 right, wanted = isinstance(value, cls), cls.__name__
         return None if right else wanted
 

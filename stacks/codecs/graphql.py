@@ -1,8 +1,8 @@
 """Messages as GraphQL carries them in JSON: enums by name, maps as lists of entries.
 
-A message is an object by field name, ``{"key": …, "value": …}`` an entry of a map. Ints have 64 bits and are
-plain numbers, as other languages read and write a ``Long``; a datetime is RFC 3339 text, bytes are base64
-(RFC 4648, with padding), a UUID is its text of 36 characters.
+A message is an object by field name, ``{"key": …, "value": …}`` an entry of a map. Ints are plain numbers,
+of 64 bits, as other languages read and write a ``Long``, or of 32; a datetime is RFC 3339 text, bytes are
+base64 (RFC 4648, with padding), a UUID is its text of 36 characters.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from math import isfinite
-from typing import Any, Generic, NoReturn, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from stacks import schema
 from stacks.codecs import graphql_names
-from stacks.codecs.compile import Source, attribute, construction, guarded
+from stacks.codecs.compile import Source, attribute, construction, guarded, outside, within
 from stacks.codecs.fault import malformed, refusal, wrong
 from stacks.codecs.graphql_values import FROM_TEXT, LONG, TO_TEXT, WANTED, Members, entry, parse, real, write
 from stacks.errors import ProtocolError
-from stacks.schema import Enumeration, Field, List, Map, Message, Nested, Optional, Scalar, Shape
+from stacks.schema import RANGE_32, Enumeration, Field, List, Map, Message, Nested, Optional, Scalar, Shape
 
 T = TypeVar("T")
 
@@ -29,8 +29,9 @@ _INLINE = 2
 """Messages within messages that are read in the same function, without a call of their own."""
 _WRITTEN = frozenset({Scalar.FLOAT, Scalar.BOOL, Scalar.STR})
 """Scalars that are written as they are."""
-_READ = frozenset({Scalar.INT, Scalar.BOOL, Scalar.STR})
+_READ = frozenset({Scalar.INT, Scalar.INT32, Scalar.BOOL, Scalar.STR})
 """Scalars that are read as they are, once checked."""
+_INTS = {Scalar.INT: (LONG, "int of 64 bits"), Scalar.INT32: (RANGE_32, "int of 32 bits")}
 
 _refusal = functools.partial(refusal, ints=LONG, finite=True)
 
@@ -136,10 +137,9 @@ class _Writer:
     def _leaf(self, shape: Scalar | Enumeration, value: str) -> str:
         if isinstance(shape, Enumeration):
             return f"{value}._name_"
-        if shape is not Scalar.INT:
-            return f"{self._source.name(TO_TEXT[shape])}({value})"
-        found, fail = self._source.fresh(), self._source.name(_too_large)
-        return f"({found} if {LONG[0]} <= ({found} := {value}) <= {LONG[-1]} else {fail}())"
+        if shape in _INTS:
+            return within(_INTS[shape][0], self._source, value)
+        return f"{self._source.name(TO_TEXT[shape])}({value})"
 
     def _item(self, shape: Shape, variable: str) -> str:
         """Give the tree of a variable; a message without messages in it needs no call."""
@@ -199,9 +199,10 @@ class _Reader:
     def _leaf(self, shape: Scalar | Enumeration, tree: str, where: str) -> None:
         source = self._source
         match shape:
-            case Scalar.INT:
-                with source.block(f"if type({tree}) is not int or not {LONG[0]} <= {tree} <= {LONG[-1]}:"):
-                    source.line(f"raise {source.name(wrong)}({where!r}, 'int of 64 bits', {tree})")
+            case Scalar.INT | Scalar.INT32:
+                ints, wanted = _INTS[shape]
+                with source.block(f"if type({tree}) is not int or {outside(ints, tree)}:"):
+                    source.line(f"raise {source.name(wrong)}({where!r}, {wanted!r}, {tree})")
             case Scalar.FLOAT:
                 with source.block(f"if type({tree}) is not float or not {source.name(isfinite)}({tree}):"):
                     source.line(f"{tree} = {source.name(real)}({tree}, {where!r})")
@@ -211,7 +212,7 @@ class _Reader:
                     source.line(f"{tree} = {source.name(FROM_TEXT[shape])}({tree})")
                 with source.block("except ValueError:"):
                     source.line(f"raise {source.name(wrong)}({where!r}, {WANTED[shape]!r}, {tree}) from None")
-            case Scalar(value=cls):
+            case Scalar(cls=cls):
                 self._demand(tree, cls.__name__, cls.__name__, where)
             case Enumeration(cls):
                 self._demand(tree, "str", f"name of {cls.__name__}", where)
@@ -262,10 +263,6 @@ def _kept(shape: Shape, kinds: frozenset[Scalar]) -> bool:
 
 def _contains(message: Message) -> bool:
     return any(isinstance(part, Nested) for field in message.fields for part in schema.walk(field.shape))
-
-
-def _too_large() -> NoReturn:
-    raise ValueError("an int of more than 64 bits")
 
 
 def _fit(tree: dict[str, Any], fills: dict[str, Callable[[], Any] | None], where: str) -> list[Any]:

@@ -12,6 +12,7 @@ from graphql import (
     GraphQLBoolean,
     GraphQLEnumType,
     GraphQLFloat,
+    GraphQLInt,
     GraphQLList,
     GraphQLNonNull,
     GraphQLScalarType,
@@ -160,6 +161,7 @@ def _scalar(
 _RFC = "https://www.rfc-editor.org/rfc/rfc"
 _SCALARS: dict[Scalar, GraphQLScalarType] = {
     Scalar.INT: _scalar("Long", "An integer of 64 bits, with a sign, written as a number.", _long, _long),
+    Scalar.INT32: GraphQLInt,
     Scalar.FLOAT: GraphQLFloat,
     Scalar.BOOL: GraphQLBoolean,
     Scalar.STR: GraphQLString,

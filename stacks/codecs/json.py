@@ -13,7 +13,7 @@ from typing import Any, Generic, NoReturn, TypeVar, cast
 import msgspec
 
 from stacks import schema
-from stacks.codecs.checks import AWARE, READ, Checks
+from stacks.codecs.checks import READ, WRITTEN, Checks
 from stacks.codecs.compile import Source, guarded
 from stacks.codecs.fault import malformed, refusal, wrong
 from stacks.errors import SchemaError
@@ -62,7 +62,7 @@ def _compile(cls: Any) -> JsonCodec[Any]:
     refuse_keys(message)
     source = Source(f"json {message.package}.{message.name}")
     name = source.name
-    outward = Checks(source, message, "written", AWARE)
+    outward = Checks(source, message, "written", WRITTEN)
     inward = Checks(source, message, "read", {**READ, Scalar.FLOAT: wrong})
     with guarded(source, "encode", message, _refusal):
         outward.call(message, "value")

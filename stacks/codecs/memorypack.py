@@ -1,8 +1,8 @@
 """Messages as Cysharp's MemoryPack writes C# classes with `[MemoryPackable]`, its defaults unchanged.
 
-Format: https://github.com/Cysharp/MemoryPack#binary-wire-format-specification. int → long, float → double,
-bytes → byte[], datetime → DateTime of kind Utc, UUID → Guid, an enum → an enum on int, or on long where a
-number of it needs that; ``T | None`` → ``T?``, list → List, dict → Dictionary.
+Format: https://github.com/Cysharp/MemoryPack#binary-wire-format-specification. int → long, Int32 → int,
+float → double, bytes → byte[], datetime → DateTime of kind Utc, UUID → Guid, an enum → an enum on int, or on
+long where a number of it needs that; ``T | None`` → ``T?``, list → List, dict → Dictionary.
 """
 
 from __future__ import annotations

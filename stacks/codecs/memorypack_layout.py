@@ -16,7 +16,7 @@ from uuid import UUID
 
 from stacks.codecs.compile import Members, Source, number
 from stacks.codecs.memorypack_values import moment, ticks
-from stacks.schema import Enumeration, Optional, Scalar, Shape
+from stacks.schema import RANGE_32, Enumeration, Optional, Scalar, Shape
 
 _BITS = {True: True, False: False}
 """A bool as it is written; anything else is not found."""
@@ -52,12 +52,12 @@ GUID = Layout("16s", 4)
 
 _SCALARS = {
     Scalar.INT: INT64,
+    Scalar.INT32: INT32,
     Scalar.FLOAT: DOUBLE,
     Scalar.BOOL: BOOL,
     Scalar.DATETIME: DATETIME,
     Scalar.UUID: GUID,
 }
-_INT32 = range(-(2**31), 2**31)
 
 
 def sequence(*members: Layout) -> Layout:
@@ -87,7 +87,7 @@ def layout(shape: Shape) -> Layout | None:
         case Scalar():
             return _SCALARS.get(shape)
         case Enumeration():
-            return INT32 if all(one in _INT32 for one in shape.members) else INT64
+            return INT32 if all(one in RANGE_32 for one in shape.members) else INT64
         case Optional(of):
             inner = layout(of)
             return inner and nullable(inner)

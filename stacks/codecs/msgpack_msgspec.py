@@ -33,6 +33,8 @@ from stacks.schema import Enumeration, List, Map, Message, Nested, Optional, Sca
 
 T = TypeVar("T")
 
+_CHECKED = (Scalar.DATETIME, Scalar.INT32)
+"""Scalars that msgspec would also write where they are wrong."""
 _BIN_16 = b"\xc4\x10"
 
 
@@ -93,7 +95,7 @@ class _Writer(Writer):
     def _kept(self, shape: Shape) -> bool:
         return all(
             isinstance(part, Optional | List | Map)
-            or (isinstance(part, Scalar) and part is not Scalar.DATETIME)
+            or (isinstance(part, Scalar) and part not in _CHECKED)
             or (isinstance(part, Enumeration) and _is_by_value(part))
             for part in schema.walk(shape)
         )
@@ -174,8 +176,8 @@ def _type(shape: Shape) -> Any:
     match shape:
         case Scalar.DATETIME:
             known = Annotated[datetime, msgspec.Meta(tz=True)]
-        case Scalar(value=cls):
-            known = cls
+        case Scalar(value=hint):
+            known = hint
         case Enumeration(cls) if _is_by_value(shape):
             known = cls
         case Optional(of):

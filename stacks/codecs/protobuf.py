@@ -45,7 +45,8 @@ class ProtobufCodec(Generic[T]):
 class Protobuf:
     """Protocol Buffers by Google's package ``protobuf``.
 
-    As proto3 has it, a field that is absent reads as its type's zero: 0, "", no items, the epoch, None.
+    As proto3 has it, a field that is absent reads as its type's zero: 0, "", no items, the epoch, None; and
+    of an int32 that comes with more bits, the lower 32 are read.
     """
 
     name = "protobuf"

@@ -6,25 +6,27 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, NoReturn, TypeVar, cast
 from uuid import UUID
 
 from thriftpy2.thrift import TPayload
 
 from stacks import schema
 from stacks.codecs import thrift_types
-from stacks.codecs.compile import Members, Source, attribute, construction, guarded, number
+from stacks.codecs.compile import Members, Source, attribute, construction, guarded, number, within
 from stacks.codecs.fault import malformed, refusal, wrong
 from stacks.errors import ProtocolError
-from stacks.schema import Enumeration, List, Map, Message, Nested, Optional, Scalar, Shape
+from stacks.schema import RANGE_32, Enumeration, List, Map, Message, Nested, Optional, Scalar, Shape
 
 T = TypeVar("T")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INLINE = 2
 """Messages within messages that are handled in the same function, without a call of their own."""
-_KEPT = frozenset({Scalar.INT, Scalar.FLOAT, Scalar.BOOL, Scalar.STR, Scalar.BYTES})
-"""Scalars that are the same in a message and in the library's struct."""
+_READ = frozenset({Scalar.INT, Scalar.FLOAT, Scalar.BOOL, Scalar.STR, Scalar.BYTES})
+"""Scalars that a message takes as the library's struct has them."""
+_WRITTEN = _READ | {Scalar.INT32}
+"""Scalars that the library's struct takes as a message has them; it writes no i32 of more bits."""
 
 unwritable = functools.partial(refusal, ints=range(-(2**63), 2**63))
 """Makes the error for a value that the library did not take; see `fault.refusal`."""
@@ -83,7 +85,7 @@ class _Writer:
         self._source.line(f"{into} = {self._source.name(self._types[message.cls])}()")
         for place, field in enumerate(message.fields, start=1):
             given, target = attribute(value, field.name), f"{into}.{thrift_types.attribute(place)}"
-            if isinstance(field.shape, Optional) and not _kept(field.shape):
+            if isinstance(field.shape, Optional) and not _kept(field.shape, _WRITTEN):
                 variable = self._source.fresh()
                 self._source.line(f"{variable} = {given}")
                 with self._source.block(f"if {variable} is not None:"):
@@ -111,7 +113,7 @@ class _Writer:
 
     def _expression(self, shape: Shape, value: str) -> str:
         match shape:
-            case _ if _kept(shape):
+            case _ if _kept(shape, _WRITTEN):
                 return value
             case Enumeration():
                 return number(self._source, shape, value)
@@ -145,7 +147,7 @@ class _Reader:
         for place, field in enumerate(message.fields, start=1):
             given, inner = f"{value}.{thrift_types.attribute(place)}", f"{where}.{field.name}"
             match field.shape:
-                case Optional() if _kept(field.shape):
+                case Optional() if _kept(field.shape, _READ):
                     values.append(given)
                 case Optional(of):
                     values.append(self._unless(given, "None", of, inner, depth))
@@ -162,12 +164,11 @@ class _Reader:
         return f"{missing} if ({variable} := {given}) is None else {value}"
 
     def _value(self, shape: Shape, value: str, where: str, depth: int) -> str:
-        name = self._source.name
         match shape:
-            case _ if _kept(shape):
+            case _ if _kept(shape, _READ):
                 return value
-            case Enumeration():
-                return f"{name(Members(where, shape))}[{value}]"
+            case Scalar() | Enumeration():
+                return self._leaf(shape, value, where)
             case List(of):
                 item = self._source.fresh()
                 return f"[{self._item(of, item, where, depth)} for {item} in {value}]"
@@ -177,6 +178,14 @@ class _Reader:
                 return f"{{{pair} for {one}, {item} in {value}.items()}}"
             case Nested(cls):
                 return f"read_{self._parts[cls]}({value})"
+        raise AssertionError(shape)
+
+    def _leaf(self, shape: Scalar | Enumeration, value: str, where: str) -> str:
+        name = self._source.name
+        if isinstance(shape, Enumeration):
+            return f"{name(Members(where, shape))}[{value}]"
+        if shape is Scalar.INT32:
+            return within(RANGE_32, self._source, value, functools.partial(_large, where))
         return f"{name(_time if shape is Scalar.DATETIME else _uuid)}({value}, {where!r})"
 
     def _item(self, shape: Shape, variable: str, where: str, depth: int) -> str:
@@ -185,9 +194,9 @@ class _Reader:
         return self._value(shape, variable, where, depth)
 
 
-def _kept(shape: Shape) -> bool:
-    """Whether the value in a message and in a struct is the same object."""
-    return all(isinstance(part, Optional | List | Map) or part in _KEPT for part in schema.walk(shape))
+def _kept(shape: Shape, kinds: frozenset[Scalar]) -> bool:
+    """Whether a value in a message and in a struct are the same object, where these `kinds` are."""
+    return all(isinstance(part, Optional | List | Map) or part in kinds for part in schema.walk(shape))
 
 
 def _unreadable(types: thrift_types.Types) -> Callable[[Message, Any, Exception], ProtocolError]:
@@ -218,6 +227,10 @@ def _time(value: int, where: str) -> datetime:
         return _EPOCH + timedelta(0, 0, value)
     except OverflowError as error:
         raise wrong(where, "time that a datetime can hold", value) from error
+
+
+def _large(where: str, value: int) -> NoReturn:
+    raise wrong(where, "int of 32 bits", value)
 
 
 def _uuid(value: bytes, where: str) -> UUID:

@@ -4,6 +4,7 @@
 Python               Thrift
 ===================  ==========================================================================
 ``int``              ``i64``
+``Int32``            ``i32``
 ``float``            ``double``
 ``bool``             ``bool``
 ``str``              ``string``, in UTF-8
@@ -35,11 +36,23 @@ import msgspec
 from thriftpy2.thrift import TException, TPayload, TType
 
 from stacks.errors import SchemaError
-from stacks.schema import Enumeration, Field, List, Map, Message, Nested, Optional, Scalar, Shape, walk
+from stacks.schema import (
+    RANGE_32,
+    Enumeration,
+    Field,
+    List,
+    Map,
+    Message,
+    Nested,
+    Optional,
+    Scalar,
+    Shape,
+    walk,
+)
 
-_I32 = range(-(2**31), 2**31)
 _TYPES = {
     Scalar.INT: TType.I64,
+    Scalar.INT32: TType.I32,
     Scalar.FLOAT: TType.DOUBLE,
     Scalar.BOOL: TType.BOOL,
     Scalar.STR: TType.STRING,
@@ -119,7 +132,7 @@ def _type(shape: Shape, made: Types, where: str) -> tuple[Any, ...]:
     """Give the type's number, and in a second place what is inside, if anything."""
     match shape:
         case Enumeration(cls):
-            if any(number not in _I32 for number in shape.members):
+            if any(number not in RANGE_32 for number in shape.members):
                 raise SchemaError(f"{where}: Thrift's enums have 32 bits; {cls.__name__} has larger values")
             return (TType.I32,)
         case List(of):

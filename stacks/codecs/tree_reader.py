@@ -8,18 +8,18 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from stacks.codecs.compile import Members, Source, construction
+from stacks.codecs.compile import Members, Source, construction, outside
 from stacks.codecs.fault import wrong
 from stacks.codecs.tree_writer import WRITTEN, kept
 from stacks.errors import ProtocolError
-from stacks.schema import Enumeration, List, Map, Message, Nested, Optional, Scalar, Shape
+from stacks.schema import RANGE_32, Enumeration, List, Map, Message, Nested, Optional, Scalar, Shape
 
 _Fills = dict[str, Callable[[], Any] | None]
 
 _INLINE = 2
 """Messages within messages that are read in the same function, without a call of their own."""
-_READ = WRITTEN - {Scalar.FLOAT}
-"""Scalars that an unpacker gives as they are wanted."""
+_READ = WRITTEN - {Scalar.FLOAT} | {Scalar.INT32}
+"""Scalars that an unpacker gives as they are wanted, once checked."""
 _TYPES = {
     Scalar.INT: ("int", "int"),
     Scalar.BOOL: ("bool", "bool"),
@@ -64,13 +64,8 @@ class Reader:
         """Turn the tree in a variable into its value."""
         source = self._source
         match shape:
-            case Scalar.FLOAT:
-                with source.block(f"if type({tree}) is not float:"):
-                    source.line(f"{tree} = {source.name(_real)}({tree}, {where!r})")
-            case Scalar.UUID:
-                source.line(f"{tree} = {source.name(_uuid)}({tree}, {where!r})")
             case Scalar():
-                self._demand(tree, *_TYPES[shape], where)
+                self._scalar(shape, tree, where)
             case Enumeration():
                 self._demand(tree, "int", f"number of {shape.cls.__name__}", where)
                 source.line(f"{tree} = {source.name(Members(where, shape))}[{tree}]")
@@ -85,6 +80,20 @@ class Reader:
                 source.line(f"{tree} = {self.fields(shape.message, tree, where, depth + 1)}")
             case Nested(cls):
                 source.line(f"{tree} = read_{self._parts[cls]}({tree})")
+
+    def _scalar(self, shape: Scalar, tree: str, where: str) -> None:
+        source = self._source
+        match shape:
+            case Scalar.FLOAT:
+                with source.block(f"if type({tree}) is not float:"):
+                    source.line(f"{tree} = {source.name(_real)}({tree}, {where!r})")
+            case Scalar.UUID:
+                source.line(f"{tree} = {source.name(_uuid)}({tree}, {where!r})")
+            case Scalar.INT32:
+                with source.block(f"if type({tree}) is not int or {outside(RANGE_32, tree)}:"):
+                    source.line(f"raise {source.name(wrong)}({where!r}, 'int of 32 bits', {tree})")
+            case _:
+                self._demand(tree, *_TYPES[shape], where)
 
     def _list(self, of: Shape, tree: str, where: str, depth: int) -> None:
         source = self._source

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 from stacks import schema
-from stacks.codecs.compile import Source, attribute, number
-from stacks.schema import Enumeration, Field, List, Map, Message, Nested, Optional, Scalar, Shape
+from stacks.codecs.compile import Source, attribute, number, within
+from stacks.schema import RANGE_32, Enumeration, Field, List, Map, Message, Nested, Optional, Scalar, Shape
 
-WRITTEN = frozenset(Scalar) - {Scalar.UUID}
-"""Scalars that MessagePack's packer takes as they are."""
+WRITTEN = frozenset(Scalar) - {Scalar.INT32, Scalar.UUID}
+"""Scalars that MessagePack's packer takes as they are, and refuses where they are wrong."""
 
 
 def kept(shape: Shape, kinds: frozenset[Scalar]) -> bool:
@@ -66,8 +66,8 @@ class Writer:
         match shape:
             case _ if self._kept(shape):
                 return value
-            case Enumeration():
-                return number(self._source, shape, value)
+            case Scalar() | Enumeration():
+                return self._leaf(shape, value)
             case Optional(of):
                 return f"None if {value} is None else {self._tree(of, value)}"
             case List(of):
@@ -77,8 +77,13 @@ class Writer:
                 one, item = self._source.fresh(), self._source.fresh()
                 pair = f"{self._tree(key, one)}: {self._item(of, item)}"
                 return f"{{{pair} for {one}, {item} in {value}.items()}}"
-        function = self._name(shape.cls) if isinstance(shape, Nested) else "str"
-        return f"{function}({value})"
+            case Nested(cls):
+                return f"{self._name(cls)}({value})"
+
+    def _leaf(self, shape: Scalar | Enumeration, value: str) -> str:
+        if isinstance(shape, Enumeration):
+            return number(self._source, shape, value)
+        return within(RANGE_32, self._source, value) if shape is Scalar.INT32 else f"str({value})"
 
     def _item(self, shape: Shape, variable: str) -> str:
         """Give the tree of a variable; a message without messages in it needs no call."""

@@ -14,6 +14,7 @@ _PREFIX = re.compile(r"/[A-Za-z0-9._~/-]*")
 """What needs quoting in no gateway's configuration."""
 _HOST = re.compile(r"[A-Za-z0-9.-]+")
 _LAST_PORT = 65535
+_KINDS = {"grpc": ("grpc",), "http": ("http",), "": ("grpc", "http")}
 
 
 class Branch(msgspec.Struct):
@@ -38,15 +39,16 @@ def branches(routes: Sequence[Route]) -> list[Branch]:
     for route in routes:
         _check(route)
         branch = found.setdefault(route.prefix, Branch(route.prefix))
-        if getattr(branch, route.kind) is not None:
-            raise StackError(f"two routes of kind {route.kind} for {route.prefix}; leave one out")
-        setattr(branch, route.kind, route.upstream)
+        for kind in _KINDS[route.kind]:
+            if getattr(branch, kind) is not None:
+                raise StackError(f"two routes of kind {kind} for {route.prefix}; leave one out")
+            setattr(branch, kind, route.upstream)
     return sorted(found.values(), key=lambda branch: (-len(branch.prefix), branch.prefix))
 
 
 def _check(route: Route) -> None:
-    if route.kind not in {"grpc", "http"}:
-        raise StackError(f"route {route.prefix}: there is no kind {route.kind!r}; take 'grpc' or 'http'")
+    if route.kind not in _KINDS:
+        raise StackError(f"route {route.prefix}: there is no kind {route.kind!r}; take 'grpc', 'http' or ''")
     if not _PREFIX.fullmatch(route.prefix):
         raise StackError(
             f"{route.prefix!r} is no prefix of a path; take letters, digits and . _ ~ - after a slash, "

@@ -72,7 +72,7 @@ def probe(hop: Hop) -> list[Answer]:
     Raises what `Hop.serve` raises.
     """
     with http2.answering(_HEADERS, _TRAILERS) as grpc, _http() as plain:
-        routes = [Route(_PREFIX, grpc)]
+        routes = [Route(_PREFIX, grpc, "grpc")]
         if "rest" in hop.carries:
             routes.append(Route(_PREFIX, plain, "http"))
         with hop.serve(routes, Address()) as served:

@@ -23,7 +23,7 @@ from stacks.base import Address, Client, Codec, Facts, Hop, Kind, Options, Route
 class Behind:
     """Serves as `stack` does, on a port of its own; `hop` passes on to it what comes to the address asked."""
 
-    def __init__(self, hop: Hop, stack: Stack, *, prefix: str = "/", kind: str = "grpc") -> None:
+    def __init__(self, hop: Hop, stack: Stack, *, prefix: str = "/", kind: str = "") -> None:
         """Take both, and what the only route begins with and leads to, as `Route` has it."""
         self._hop = hop
         self._stack = stack

@@ -12,8 +12,9 @@ import pytest
 from stacks import service, shop
 from stacks.base import Address, Options
 from stacks.errors import ConnectionLost, ProtocolError, Refused, Remote, Timeout, Unavailable
+from stacks.schema import RANGE_32
 from stacks.testing.needs import needs
-from stacks.testing.oracle import FULL, LONG, WIDE, Ask, Colour, Told, lose, one_call
+from stacks.testing.oracle import FULL, LEAST, LONG, WIDE, Ask, Colour, Told, lose, one_call
 
 SHOP = service.load("stacks.shop:Shop")
 USERS = 32
@@ -33,7 +34,7 @@ def test_bytes_come_back_as_they_went(serve, connect, size):
     assert echo(note, LONG) == note
 
 
-@pytest.mark.parametrize("wide", [WIDE, FULL], ids=["empty", "full"])
+@pytest.mark.parametrize("wide", [WIDE, FULL, LEAST], ids=["empty", "full", "least"])
 def test_every_kind_of_field_comes_back(serve, connect, offered, wide):
     reply = connect(serve(offered)).unary(offered["Same"])(wide, LONG)
     assert reply == wide
@@ -49,6 +50,18 @@ def test_a_float_that_is_no_number_comes_back_or_is_named(serve, connect, offere
         assert "Wide.share" in str(error)  # noqa: PT017 -- to come back is just as right
     else:
         assert repr(reply.share) == repr(share)
+    assert same(WIDE, LONG) == WIDE
+
+
+@pytest.mark.parametrize("half", [RANGE_32[0] - 1, RANGE_32[-1] + 1])
+def test_an_int_of_more_than_32_bits_comes_back_or_is_named(serve, connect, offered, half):
+    same = connect(serve(offered)).unary(offered["Same"])
+    try:
+        reply = same(msgspec.structs.replace(WIDE, half=half), LONG)
+    except ProtocolError as error:
+        assert "Wide.half" in str(error)  # noqa: PT017 -- to come back is just as right
+    else:
+        assert reply.half == half
     assert same(WIDE, LONG) == WIDE
 
 

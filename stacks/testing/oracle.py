@@ -13,6 +13,7 @@ import msgspec
 
 from stacks.base import Address, Options, Service, Stack
 from stacks.errors import Remote
+from stacks.schema import RANGE_32, Int32
 
 LONG = 20.0
 """A timeout that only a call that hangs reaches."""
@@ -41,6 +42,7 @@ class Wide(msgspec.Struct):
     numbers: list[int]
     prices: dict[str, int]
     points: list[Point]
+    half: Int32
 
 
 class Ask(msgspec.Struct):
@@ -144,6 +146,7 @@ WIDE = Wide(
     numbers=[],
     prices={},
     points=[],
+    half=0,
 )
 FULL = Wide(
     number=2**63 - 1,
@@ -158,7 +161,9 @@ FULL = Wide(
     numbers=[-(2**63), -1, 0, 1, 127, 128, 2**31, 2**63 - 1],
     prices={"": 0, "Ä": -1},
     points=[Point(1, 0.1), Point(-(2**63), -0.0)],
+    half=RANGE_32[-1],
 )
+LEAST = msgspec.structs.replace(FULL, half=RANGE_32[0])
 
 
 def one_call(stack: Stack, address: Address, offered: Service, number: int = 1) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import heapq
 import itertools
 import selectors
@@ -46,11 +47,12 @@ class FloorServer:
         self._due: list[tuple[float, int, _Peer, bytes]] = []
         self._order = itertools.count()
         self._peers: set[_Peer] = set()
+        self._crowded = False
 
     def run(self) -> None:
         """Serve until `stop`; closes all sockets."""
         self._listening.settimeout(0)
-        self.selector.register(self._listening, selectors.EVENT_READ, self._accept)
+        self._listen()
         self.selector.register(self._wake, selectors.EVENT_READ)
         try:
             self._serve()
@@ -86,6 +88,12 @@ class FloorServer:
     def forget(self, peer: _Peer) -> None:
         """Let go of a connection that has ended."""
         self._peers.discard(peer)
+        if self._crowded:
+            self._crowded = False
+            self._listen()
+
+    def _listen(self) -> None:
+        self.selector.register(self._listening, selectors.EVENT_READ, self._accept)
 
     def _serve(self) -> None:
         select, due = self.selector.select, self._due
@@ -101,7 +109,10 @@ class FloorServer:
     def _accept(self, _events: int) -> None:
         try:
             accepted, _ = self._listening.accept()
-        except OSError:  # the client has gone again
+        except OSError as error:  # the client has gone again, or descriptors have run out
+            if error.errno == errno.EMFILE and self._peers:
+                self.selector.unregister(self._listening)
+                self._crowded = True
             return
         accepted.settimeout(0)
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -107,6 +107,7 @@ def make_result(
                     "server": started * int(0.3 * base),
                     "foreign": 0,
                     "steal": 0,
+                    "hop": 0,
                 }
                 for column, value in row.items():
                     columns[column].append(np.broadcast_to(np.asarray(value), (count,)).astype(np.int64))

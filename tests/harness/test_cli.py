@@ -116,7 +116,7 @@ def stored(tmp_path, monkeypatch):
     return tmp_path / "results"
 
 
-@pytest.mark.parametrize("name", ["", "list", "report", "serve"])
+@pytest.mark.parametrize("name", ["", "list", "report", "schema", "serve"])
 def test_help(name):
     args = [name, "--help"] if name else ["--help"]
     found = CliRunner().invoke(group, args, prog_name="rpcduel", terminal_width=80)
@@ -228,6 +228,7 @@ def test_list_tells_of_every_stack_scenario_and_of_hops(capsys):
     shown = capsys.readouterr().out
     for name in (*stacks.names(), *SCENARIOS, *hops.names()):
         assert name in shown
+    assert "\nhops" in shown
 
 
 def test_list_of_one_kind(capsys):

@@ -349,6 +349,7 @@ def test_per_request_and_shared_channels_work_under_load():
 
     assert [run.failure for run in result.runs] == [None] * 3
     assert [run.errors for run in result.runs] == [{}] * 3
+    assert [run.connections[0] for run in result.runs[:2]] == [1, 2]
 
 
 def test_ctrl_c_keeps_forks_that_were_done():
@@ -447,8 +448,8 @@ class Idler:
 
     def __init__(self, name: str, others: list[Idler]) -> None:
         self.arm = Arm(name=name, stack=name)
-        self.seen = (0, 0)
-        self.client, self.server = Clock(), Clock()
+        self.seen = (0, 0, 0)
+        self.client, self.hop, self.server = Clock(), Clock(), Clock()
         self.others = others
         others.append(self)
 
@@ -461,6 +462,9 @@ class Idler:
 
     def tidy(self) -> None:
         pass
+
+    def read(self) -> tuple[int, int, int]:
+        return self.client.read(), self.hop.read(), self.server.read()
 
 
 class Clock:

@@ -8,16 +8,17 @@ BASE = "grpc-protobuf"
 
 
 def groups(made, costs, size=2, **options):
-    """Make one result for every `size` of the arms, each with the baseline and the floor."""
+    """Deal the arms to trials of at most `size` in turn, each with the baseline and the floor."""
     rest = [name for name in costs if name != BASE]
+    count = -(-len(rest) // size)
     return [
         made.result(
-            {BASE: costs[BASE], **{name: costs[name] for name in rest[k : k + size]}},
+            {BASE: costs[BASE], **{name: costs[name] for name in rest[k::count]}},
             floor=10_000,
             seed=k,
             **options,
         )
-        for k in range(0, len(rest), size)
+        for k in range(count)
     ]
 
 

@@ -233,6 +233,31 @@ def test_cold_starts_open_a_channel_for_every_call():
     assert [arm.channel for arm in trial.arms] == ["per-request", "shared", "per-user"]
 
 
+def test_channels_holds_each_stack_against_itself_and_says_what_cannot_be():
+    arms = (Arm("t", "tcp-msgpack"), Arm("r", "rest-json"))
+    found = trials(Wish(scenario="channels", arms=arms, users=(4,)))
+    assert [names(trial)[:-1] for trial in found] == [
+        ["t per-user", "t shared", "t pool:4", "t per-request"],
+        ["r per-user", "r pool:4", "r per-request"],
+    ]
+    assert [arm.channel for arm in found[0].arms[:-1]] == ["per-user", "shared", "pool:4", "per-request"]
+    assert [trial.baseline for trial in found] == ["t per-user", "r per-user"]
+    ((name, reason),) = [(one.arm, one.reason) for one in found[1].left_out]
+    assert (name, reason) == (
+        "r shared",
+        "channel=shared is not applicable to rest-json: it carries one call at a time",
+    )
+
+
+def test_multiplex_puts_all_forms_of_all_stacks_together():
+    arms = (Arm("t", "tcp-msgpack"), Arm("y", "yamux-msgpack"))
+    (trial,) = trials(Wish(scenario="multiplex", arms=arms, users=(16,), baseline="t shared"))
+    assert names(trial)[:-1] == ["t per-user", "t shared", "y per-user", "y shared"]
+    assert trial.baseline == "t shared"
+    with pytest.raises(SpecError, match="the baseline 't' is no arm; arms are: t per-user, t shared"):
+        trials(Wish(scenario="multiplex", arms=arms, users=(16,), baseline="t"))
+
+
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_scenario_can_be_planned_as_it_is(name):
     found = trials(Wish(scenario=name))

@@ -29,7 +29,7 @@ def test_a_run_says_its_plan_first_and_its_answer_last(tmp_path):
     found = rpcduel("--stack", "tcp-msgpack,memory", *BRIEF[2:], cwd=tmp_path)
 
     assert found.returncode == 0, found.stderr
-    assert found.stderr.splitlines()[0].startswith("2 arms and the floor × 1 load × 1 fork, about ")
+    assert found.stderr.splitlines()[0].startswith("2 arms and the floor × 1 point × 1 fork, about ")
     lines = found.stdout.splitlines()
     assert lines[-1].startswith("Stored in results/")
     assert any("memory" in line and "×" in line for line in lines)
@@ -174,7 +174,7 @@ def test_a_signal_keeps_finished_trials_and_leaves_nothing_running(tmp_path, num
     assert process.returncode == 130
     assert len(offspring) >= 3
     assert psutil.wait_procs(offspring, timeout=10)[1] == []
-    assert [path.name for path in (tmp_path / "results").glob("*/*")] == ["000-1-users-small.json"]
+    assert [path.name for path in (tmp_path / "results").glob("*/*")] == ["000-1-users-small-Quote.json"]
     assert "1 user" in out
 
 

@@ -9,6 +9,7 @@ from harness.plan import Wish, trials
 from harness.suite import read
 from scenarios.arm import Arm, SpecError
 
+ARM_KEYS = "stack, channel, method, at, python, hops, work, server"
 KEYS = "arms, scenario, baseline, users, sample, seconds, forks, service, message, method"
 WHOLE = """
 scenario = "unary"
@@ -104,11 +105,11 @@ MISTAKES = {
     ),
     "unknown key of an arm": (
         "[arms.a]\nstack = 'memory'\n\n[arms.b]\nstack = 'memory'\nspeed = 9",
-        "6: arms.b.speed: there is no such key; keys are: stack, channel, method, at, python, work, server",
+        f"6: arms.b.speed: there is no such key; keys are: {ARM_KEYS}",
     ),
     "unknown key that has the name of an arm's": (
         "[arms.a]\nstack = 'memory'\n[arms.b]\nstack = 'memory'\nusers = 9",
-        "5: arms.b.users: there is no such key; keys are: stack, channel, method, at, python, work, server",
+        f"5: arms.b.users: there is no such key; keys are: {ARM_KEYS}",
     ),
     "unknown table": (
         "[arms.a]\nstack = 'memory'\n[load]\nrate = 3",

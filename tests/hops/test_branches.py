@@ -23,7 +23,7 @@ def test_both_kinds_of_a_prefix_stand_together_and_the_longest_prefix_comes_firs
         Branch("/a.A/x", grpc=C),
         Branch("/a.A/", grpc=C, http=B),
         Branch("/b.B/", grpc=A),
-        Branch("/", grpc=A),
+        Branch("/", grpc=A, http=A),
     ]
 
 
@@ -32,7 +32,8 @@ def test_both_kinds_of_a_prefix_stand_together_and_the_longest_prefix_comes_firs
     [
         ([], StackError, "without a route"),
         ([Route("/", A), Route("/", B)], StackError, "two routes of kind grpc for /;"),
-        ([Route("/", A, "tcp")], StackError, "no kind 'tcp'; take 'grpc' or 'http'"),
+        ([Route("/", A), Route("/", B, "http")], StackError, "two routes of kind http for /;"),
+        ([Route("/", A, "tcp")], StackError, "no kind 'tcp'; take 'grpc', 'http' or ''"),
         ([Route("", A)], StackError, "'' is no prefix"),
         ([Route("shop/", A)], StackError, "'shop/' is no prefix"),
         ([Route("/a; } http {", A)], StackError, "is no prefix"),

@@ -240,7 +240,7 @@ def test_a_gateway_that_is_killed_loses_its_calls_at_once(hop, stack, offered, s
 )
 def test_the_command_passes_on_and_takes_its_gateway_along(hop, end, until):
     with server("grpc-protobuf") as (_, grpc), server("rest-json") as (_, rest):
-        routes = ["--route", f"/rpcduel.Shop/={grpc}", "--route", f"/rpcduel.Shop/=http://{rest}"]
+        routes = ["--route", f"/rpcduel.Shop/=grpc://{grpc}", "--route", f"/rpcduel.Shop/=http://{rest}"]
         command = [sys.executable, "-P", "-m", "stacks", "hop", hop.name, *routes, "--with-parent"]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             served = json.loads(process.stdout.readline())

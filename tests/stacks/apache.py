@@ -46,6 +46,7 @@ Wide = struct(
     (TType.LIST, "numbers", (TType.I64, None, False)),
     (TType.MAP, "prices", (TType.STRING, "UTF8", TType.I64, None, False)),
     (TType.LIST, "points", (TType.STRUCT, [Point, Point.thrift_spec], False)),
+    (TType.I32, "half", None),
 )
 Ask = struct("Ask", (TType.I64, "id", None), (TType.STRING, "text", "UTF8"))
 RpcError = struct("RpcError", (TType.STRING, "code", "UTF8"), (TType.STRING, "text", "UTF8"))
@@ -58,7 +59,7 @@ def wide(value):
         number=value.number, share=value.share, sure=value.sure, text=value.text, data=value.data,
         colour=["red", "blue"].index(value.colour.value), when=since // timedelta(microseconds=1),
         key=value.key.bytes, maybe=value.maybe, numbers=value.numbers, prices=value.prices,
-        points=[Point(x=point.x, y=point.y) for point in value.points],
+        points=[Point(x=point.x, y=point.y) for point in value.points], half=value.half,
     )  # fmt: skip
 
 

@@ -56,6 +56,7 @@ class Crate(msgspec.Struct):
 
 
 ints = st.integers(-(2**63), 2**63 - 1)
+halves = st.integers(-(2**31), 2**31 - 1)
 floats = st.floats(allow_nan=False, allow_infinity=False)
 texts = st.text(max_size=40)
 times = st.datetimes(
@@ -89,6 +90,7 @@ wides = st.builds(
     numbers=st.lists(ints, max_size=20),
     prices=some(texts, ints),
     points=few(points),
+    half=halves,
 )
 
 

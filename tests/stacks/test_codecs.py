@@ -18,6 +18,7 @@ import stacks
 from stacks import shop
 from stacks.codecs import graphql, json, msgpack, protobuf, thrift
 from stacks.errors import ProtocolError, SchemaError
+from stacks.schema import Int32
 
 NAMED = [import_module(path).FORMAT for path in stacks._FORMATS.values()]
 FORMATS = {form.name: form for form in (*NAMED, thrift.BINARY, thrift.COMPACT, graphql.FORMAT)}
@@ -87,6 +88,10 @@ class Kitchen(msgspec.Struct):
     keys_by_name: dict[str, UUID]
     heats_by_name: dict[str, Heat]
     drawers_by_count: dict[int, Drawer]
+    half: Int32
+    maybe_half: Int32 | None
+    halves: list[Int32]
+    by_half: dict[Int32, Int32]
     inner: Kitchen | None = None
     inners: list[Kitchen] = []
 
@@ -101,6 +106,7 @@ class Cellar(msgspec.Struct):
     by_key: dict[UUID, list[datetime]]
     by_taste: dict[Taste, UUID]
     by_heat: dict[Heat, dict[int, Spoon | None]]
+    by_half: dict[Int32, list[Int32 | None]]
 
 
 class Late(msgspec.Struct, kw_only=True):
@@ -121,6 +127,7 @@ Methods = msgspec.defstruct(
 )
 
 ints = st.integers(-(2**63), 2**63 - 1)
+halves = st.integers(-(2**31), 2**31 - 1)
 floats = st.floats(allow_nan=False, allow_infinity=False)
 times = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=-5, minutes=-30))])).filter(
     lambda moment: datetime(1, 1, 2, tzinfo=UTC) < moment < datetime(9999, 12, 30, tzinfo=UTC)
@@ -157,6 +164,10 @@ def kitchens(**inner):
         keys_by_name=some(texts, st.uuids()),
         heats_by_name=some(texts, st.sampled_from(Heat)),
         drawers_by_count=some(ints, drawers),
+        half=halves,
+        maybe_half=st.none() | halves,
+        halves=few(halves),
+        by_half=some(halves, halves),
         **inner,
     )
 
@@ -171,6 +182,7 @@ cellars = st.builds(
     by_key=some(st.uuids(), few(times)),
     by_taste=some(st.sampled_from(Taste), st.uuids()),
     by_heat=some(st.sampled_from(Heat), some(ints, st.none() | spoons)),
+    by_half=some(halves, few(st.none() | halves)),
 )
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -193,7 +205,8 @@ def kitchen(**changes):
         keys=[UUID(int=1)], tastes=[Taste.SOUR, Taste.SWEET],
         drawers=[Drawer([Spoon(1), Spoon(2, clean=False)])], by_name={"x": 2.5}, by_count={-1: "y"},
         times_by_name={"t": MOMENT}, keys_by_name={"k": UUID(int=2)}, heats_by_name={"h": Heat.RAW},
-        drawers_by_count={1: Drawer([Spoon(9)], "nine")},
+        drawers_by_count={1: Drawer([Spoon(9)], "nine")}, half=2**31 - 1, maybe_half=-(2**31),
+        halves=[-(2**31), -1, 0, 2**31 - 1], by_half={-(2**31): 2**31 - 1, 2**31 - 1: -(2**31)},
     )  # fmt: skip
     return msgspec.structs.replace(plain, **changes)
 
@@ -352,6 +365,13 @@ class TestRefusedValues:
                 {"drawers": [Drawer([]), Drawer([], "\ud800")]},
                 r"^Kitchen\.drawers\[1\]\.label: .* is no Unicode",
             ),
+            ({"half": 2**31}, r"^Kitchen\.half: 2147483648 is no int of 32 bits$"),
+            ({"half": -(2**31) - 1}, r"^Kitchen\.half: -2147483649 is no int of 32 bits$"),
+            ({"half": "five"}, r"^Kitchen\.half: 'five' is no int$"),
+            ({"maybe_half": 2**31}, r"^Kitchen\.maybe_half: 2147483648 is no int of 32 bits$"),
+            ({"halves": [0, 2**70]}, r"^Kitchen\.halves\[1\]: 1180591620717411303424 is no int of 32 bits$"),
+            ({"by_half": {2**31: 0}}, r"^Kitchen\.by_half \(key\): 2147483648 is no int of 32 bits$"),
+            ({"by_half": {5: 2**31}}, r"^Kitchen\.by_half\[5\]: 2147483648 is no int of 32 bits$"),
         ],
     )
     def test_the_field_is_named(self, form, changes, where):
@@ -717,6 +737,37 @@ class TestJsonBytes:
         message = msgspec.defstruct("Switch", [("on", dict[bool, int])])
         with pytest.raises(SchemaError, match=r"^Switch\.on: json has no dict with keys of bool"):
             json.FORMAT.codec(message)
+
+
+class Halves(msgspec.Struct):
+    one: Int32
+    maybe: Int32 | None
+    many: list[Int32]
+    by_key: dict[Int32, Int32]
+
+
+Wholes = msgspec.defstruct(
+    "Halves", [("one", int), ("maybe", int | None), ("many", list[int]), ("by_key", dict[int, int])]
+)
+
+
+@pytest.mark.parametrize("name", [*MSGPACKS, *JSONS, "graphql-json"])
+class TestIntsOf32BitsWhereTheWireDoesNotTell:
+    def read(self, name, **changes):
+        written = {"one": 1, "maybe": None, "many": [], "by_key": {}, **changes}
+        return FORMATS[name].codec(Halves).decode(FORMATS[name].codec(Wholes).encode(Wholes(**written)))
+
+    def test_those_within_the_limits_are_read(self, name):
+        for number in (-(2**31), 0, 2**31 - 1):
+            everywhere = {"one": number, "maybe": number, "many": [number], "by_key": {number: number}}
+            assert self.read(name, **everywhere) == Halves(**everywhere)
+
+    @pytest.mark.parametrize("number", [-(2**63), -(2**31) - 1, 2**31, 2**63 - 1])
+    def test_others_are_refused_by_name(self, name, number):
+        changes = {"one": number, "maybe": number, "many": [0, number], "by_key": {0: number}}
+        for field, value in [*changes.items(), ("by_key", {number: 0})]:
+            with pytest.raises(ProtocolError, match=rf"^Halves.*\b{field}\b"):
+                self.read(name, **{field: value})
 
 
 def test_the_shops_messages_are_carried_by_all(form):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import socket
 import struct
 import threading
@@ -16,6 +17,7 @@ from stacks import service, shop
 from stacks.base import Address, Options
 from stacks.errors import ConnectionLost, ProtocolError, Refused, Remote, Timeout, Unavailable
 from stacks.transports import memo
+from stacks.transports.floor_server import FloorServer
 from stacks.transports.memo import Memo
 
 LONG = 20.0
@@ -252,3 +254,52 @@ def test_both_sides_send_without_delay(opened):
     served = opened.enter_context(FLOOR.serve(SHOP, Address(), Options()))
     with contextlib.closing(FLOOR.connect(served.address, Options())) as client:
         assert client._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+class Scarce:
+    """A listening socket that accepts only while there are descriptors."""
+
+    def __init__(self, real):
+        self._real = real
+        self.left = 1
+        self.refused = 0
+
+    def accept(self):
+        if not self.left:
+            self.refused += 1
+            raise OSError(errno.EMFILE, "too many open files")
+        self.left -= 1
+        return self._real.accept()
+
+    def __getattr__(self, name):
+        return getattr(self._real, name)
+
+
+def test_who_comes_when_no_descriptor_is_left_waits_until_somebody_leaves(opened, until):
+    real = socket.create_server(("127.0.0.1", 0))
+    listening = Scarce(real)
+    server = FloorServer(listening, {b"Echo": bytes}, 0.0, 1000)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    opened.callback(thread.join)
+    opened.callback(server.stop)
+
+    def connect():
+        made = opened.enter_context(socket.create_connection(real.getsockname(), LONG))
+        return made, frames(made)
+
+    def ask(place):
+        connection, replies = pairs[place]
+        connection.sendall(frame(b"\x04Echo", b"%d" % place))
+        return next(replies)
+
+    pairs = [connect()]
+    assert ask(0) == b"\x000"
+    pairs.append(connect())
+    until(lambda: listening.refused, "the server finds out that it has no descriptor left")
+    for _ in range(20):
+        assert ask(0) == b"\x000"
+    assert listening.refused == 1
+    listening.left = 1
+    pairs[0][0].shutdown(socket.SHUT_RDWR)
+    assert ask(1) == b"\x001"

@@ -367,6 +367,7 @@ class TestReplies:
             ({"share": float("nan")}, "same.share: Float cannot represent"),
             ({"share": float("-inf")}, "same.share: Float cannot represent"),
             ({"number": 2**63}, "same.number: Long cannot represent 9223372036854775808"),
+            ({"half": 2**31}, "same.half: Int cannot represent non 32-bit signed integer value: 2147483648"),
             ({"number": True}, "same.number: Long cannot represent True"),
             ({"colour": "red"}, "same.colour: Enum 'Colour' cannot represent value: 'red'"),
             ({"text": None}, "same.text: Cannot return null for non-nullable field Wide.text."),

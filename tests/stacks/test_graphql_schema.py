@@ -19,6 +19,7 @@ from stacks.base import Kind, Method, Service
 from stacks.codecs import graphql_schema
 from stacks.codecs.graphql import FORMAT
 from stacks.errors import SchemaError
+from stacks.schema import Int32
 from stacks.testing.oracle import Oracle
 
 GOLDEN = Path(__file__).parent / "golden" / "shop.graphql"
@@ -68,6 +69,8 @@ class Board(msgspec.Struct):
     names: list[str] = []
     sizes: dict[str, Size] = msgspec.field(default_factory=lambda: {"a": Size.LARGE})
     stamp: UUID | None = UUID(int=9)
+    half: Int32 = 7
+    halves: dict[Int32, list[Int32]] = {}
 
 
 class Boards:
@@ -109,6 +112,7 @@ def execute(offered, payload, document=None):
 
 whens = st.datetimes(datetime(1000, 1, 1), datetime(3000, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 -- bounds
 longs = st.integers(-(2**63), 2**63 - 1)
+halves = st.integers(-(2**31), 2**31 - 1)
 floats = st.floats(allow_nan=False, allow_infinity=False)
 texts, sizes = st.text(max_size=4), st.sampled_from(Size)
 knobs = st.builds(Knob, turns=longs, label=st.none() | texts)
@@ -130,7 +134,8 @@ boards = st.builds(
     by_size=some(sizes, texts), by_flag=some(st.booleans(), knobs),
     knobs_by_key=some(st.uuids(), few(st.none() | knobs)), deep=some(texts, some(longs, whens)),
     racks=few(some(texts, st.binary(max_size=3))), maybe_map=st.none() | some(texts, longs), count=longs,
-    names=few(texts), sizes=some(texts, sizes), stamp=st.none() | st.uuids(),
+    names=few(texts), sizes=some(texts, sizes), stamp=st.none() | st.uuids(), half=halves,
+    halves=some(halves, few(halves)),
 )  # fmt: skip
 BOARD = Board(
     1, 1.5, bool(1), "ä", b"\xff", datetime(2024, 2, 29, tzinfo=UTC), UUID(int=1), Size.SMALL, Knob(1, None),
@@ -161,12 +166,14 @@ class TestTypes:
             "knobs_by_key": "[BoardKnobsByKeyEntry!]!", "deep": "[BoardDeepEntry!]!",
             "racks": "[[BoardRacksEntry!]!]!", "maybe_map": "[BoardMaybeMapEntry!]", "count": "Long!",
             "names": "[String!]!", "sizes": "[BoardSizesEntry!]!", "stamp": "UUID",
+            "half": "Int!", "halves": "[BoardHalvesEntry!]!",
         }  # fmt: skip
 
     def test_defaults_are_declared(self):
         fields = graphql_schema.build(service.read(Boards)).type_map["BoardInput"].fields
         assert {name: field.default.value for name, field in fields.items() if field.default} == {
             "count": 5, "names": [], "sizes": [{"key": "a", "value": "LARGE"}], "stamp": str(UUID(int=9)),
+            "half": 7, "halves": [],
         }  # fmt: skip
 
     def test_a_default_that_is_new_every_time_is_not_declared(self):
@@ -353,7 +360,8 @@ class TestCodec:
             '"knobs_by_key":[{"key":"00000000-0000-0000-0000-000000000002","value":[null]}],'
             '"deep":[{"key":"d","value":[{"key":1,"value":"2024-01-01T00:00:00Z"}]}],'
             '"racks":[[{"key":"r","value":"eA=="}]],"maybe_map":null,"count":5,"names":[],'
-            '"sizes":[{"key":"a","value":"LARGE"}],"stamp":"00000000-0000-0000-0000-000000000009"}'
+            '"sizes":[{"key":"a","value":"LARGE"}],"stamp":"00000000-0000-0000-0000-000000000009",'
+            '"half":7,"halves":[]}'
         )
 
     def test_options_of_the_class_change_nothing(self):
@@ -369,6 +377,8 @@ class TestCodec:
         [
             ({"number": 2**63}, r"^Board\.number: 9223372036854775808 is no int of 64 bits$"),
             ({"gaps": [1, None, -(2**63) - 1]}, r"^Board\.gaps\[2\]: -9223372036854775809 is no int of 64"),
+            ({"half": 2**31}, r"^Board\.half: 2147483648 is no int of 32 bits$"),
+            ({"halves": {0: [-(2**31) - 1]}}, r"^Board\.halves\[0\]\[0\]: -2147483649 is no int of 32 bits$"),
             ({"number": "five"}, r"^Board\.number: 'five' is no int$"),
             ({"share": float("nan")}, r"^Board\.share: nan is no finite float$"),
             ({"grid": [[1.0, float("-inf")]]}, r"^Board\.grid\[0\]\[1\]: -inf is no finite float$"),
@@ -390,6 +400,9 @@ class TestCodec:
             ("number", 2**63, r"^Board\.number: 9223372036854775808 is no int of 64 bits$"),
             ("number", 1.0, r"^Board\.number: 1\.0 is no int of 64 bits$"),
             ("number", True, r"^Board\.number: True is no int of 64 bits$"),
+            ("half", 2**31, r"^Board\.half: 2147483648 is no int of 32 bits$"),
+            ("half", True, r"^Board\.half: True is no int of 32 bits$"),
+            ("halves", [{"key": 2**31, "value": []}], r"^Board\.halves: 2147483648 is no int of 32 bits$"),
             ("share", "1", r"^Board\.share: '1' is no finite float$"),
             ("share", 1e999, r"^Board\.share: inf is no finite float$"),
             ("sure", 0, r"^Board\.sure: 0 is no bool$"),

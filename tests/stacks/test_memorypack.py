@@ -19,7 +19,7 @@ from stacks.codecs import memorypack
 from stacks.codecs.memorypack_run import ByLength
 from stacks.codecs.memorypack_values import NESTED
 from stacks.errors import ProtocolError, SchemaError
-from stacks.schema import Enumeration, List, Map, Nested, Optional, Scalar
+from stacks.schema import Enumeration, Int32, List, Map, Nested, Optional, Scalar
 
 MOMENT = datetime(2024, 2, 29, 12, 30, 15, 250_000, tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -91,6 +91,7 @@ class Guid(ctypes.LittleEndianStructure):
 
 C_TYPES = {
     Scalar.INT: ctypes.c_int64,
+    Scalar.INT32: ctypes.c_int32,
     Scalar.FLOAT: ctypes.c_double,
     Scalar.BOOL: ctypes.c_bool,
     Scalar.DATETIME: lambda value: ctypes.c_uint64(
@@ -114,7 +115,7 @@ def in_c(shape, value):
 
 
 PLAIN = {
-    Scalar: lambda of: MOMENT if of is Scalar.DATETIME else KEY if of is Scalar.UUID else of.value(),
+    Scalar: lambda of: MOMENT if of is Scalar.DATETIME else KEY if of is Scalar.UUID else of.cls(),
     Enumeration: lambda of: next(iter(of.cls)),
     List: lambda of: [],
     Map: lambda of: {},
@@ -166,11 +167,13 @@ def _pair(key, of, one, item):
 
 
 ints = st.integers(-(2**63), 2**63 - 1)
+halves = st.integers(-(2**31), 2**31 - 1)
 texts = st.text(max_size=6)
 times = st.datetimes(timezones=st.just(UTC))
 points = st.builds(Point, ints, ints)
 KEYS = [
-    (int, ints), (bool, st.booleans()), (str, texts), (UUID, st.uuids()), (Side, st.sampled_from(Side)),
+    (int, ints), (Int32, halves),
+    (bool, st.booleans()), (str, texts), (UUID, st.uuids()), (Side, st.sampled_from(Side)),
     (Number, st.sampled_from(Number)), (Wide, st.sampled_from(Wide)),
 ]  # fmt: skip
 PLAINS = [
@@ -218,6 +221,10 @@ def test_messages_of_every_shape_are_as_a_slow_writer_has_them(data):
 REFUSED = [
     (int, "", "cut short: it takes 8 bytes, and 0 are left"),
     (int, "05000000", "cut short: it takes 8 bytes, and 4 are left"),
+    (Int32, "050000", "cut short: it takes 4 bytes, and 3 are left"),
+    (Int32 | None, "01000000 050000", "cut short: it takes 8 bytes, and 7 are left"),
+    (list[Int32], "02000000 01000000 000000", "2 is no count of items within the 7 bytes left"),
+    (dict[Int32, Int32], "02000000" + ZERO + ZERO, "a key comes twice"),
     (str, "0000", "cut short: it takes 4 bytes, and 2 are left"),
     (str, "FAFFFFFF 05000000 6865", "cut short: it takes 9 bytes, and 6 are left"),
     (str, "00000080 00000000", "cut short: it takes 2147483651 bytes, and 4 are left"),

@@ -13,6 +13,7 @@ from stacks import shop
 from stacks.codecs import memorypack
 from stacks.codecs import memorypack_layout as layouts
 from stacks.errors import ProtocolError
+from stacks.schema import Int32
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 KEY = UUID("00112233-4455-6677-8899-aabbccddeeff")
@@ -81,6 +82,9 @@ FIELDS = [
     (int, 5, "0500000000000000"),
     (int, -1, "ffffffffffffffff"),
     (int, 2**63 - 1, "ffffffffffffff7f"),
+    (Int32, 5, "05000000"),
+    (Int32, -(2**31), "00000080"),
+    (Int32, 2**31 - 1, "ffffff7f"),
     (float, 1.5, "000000000000f83f"),
     (bool, True, "01"),
     (bool, False, "00"),
@@ -107,6 +111,8 @@ FIELDS = [
     # Nullable<T>: a byte, padding up to T's alignment, T.
     (int | None, 255, "01 00000000000000 ff00000000000000"),
     (int | None, None, "00 00000000000000 0000000000000000"),
+    (Int32 | None, 255, "01 000000 ff000000"),
+    (Int32 | None, None, "00 000000 00000000"),
     (bool | None, True, "01 01"),
     (bool | None, False, "01 00"),
     (bool | None, None, "00 00"),
@@ -123,6 +129,9 @@ FIELDS = [
     # Collections: an int, and what a value takes alone.
     (list[int], [], "00000000"),
     (list[int], [1, -1], "02000000 0100000000000000 ffffffffffffffff"),
+    (list[Int32], [], "00000000"),
+    (list[Int32], [1, -1], "02000000 01000000 ffffffff"),
+    (list[Int32 | None], [None, 1], "02000000" + ZERO + "01 000000 01000000"),
     (list[bool], [True, False, True], "03000000 010001"),
     (list[float], [1.5], "01000000 000000000000f83f"),
     (list[str], ["a", "", CLEF], "03000000 FEFFFFFF0100000061 00000000 F7FFFFFF0400000041E7958CF09D849E"),
@@ -143,6 +152,13 @@ FIELDS = [
     (dict[int, str], {1: "a"}, "01000000 0100000000000000 FEFFFFFF0100000061"),
     (dict[int, int], {1: 2}, "01000000 0100000000000000 0200000000000000"),
     (dict[int, bool], {1: True}, "01000000 0100000000000000 01 00000000000000"),
+    (dict[Int32, Int32], {1: 2, 3: 4}, "02000000 01000000 02000000 03000000 04000000"),
+    (dict[Int32, int], {1: 2}, "01000000 01000000 00000000 0200000000000000"),
+    (dict[int, Int32], {1: 2}, "01000000 0100000000000000 02000000 00000000"),
+    (dict[Int32, bool], {1: True}, "01000000 01000000 01 000000"),
+    (dict[bool, Int32 | None], {True: 1}, "01000000 01 000000 01 000000 01000000"),
+    (dict[str, Int32], {"a": 1}, "01000000 FEFFFFFF0100000061 01000000"),
+    (dict[Int32, str], {1: "a"}, "01000000 01000000 FEFFFFFF0100000061"),
     (dict[bool, int], {True: 1}, "01000000 01 00000000000000 0100000000000000"),
     (dict[bool, bool], {True: False, False: True}, "02000000 0100 0001"),
     (dict[bool, bool | None], {True: False, False: None}, "02000000 010100 000000"),
@@ -195,6 +211,9 @@ class TestBytes:
         [
             ([Number, str], [Number.ANSWER, "hello"], "022A000000FAFFFFFF0500000068656C6C6F"),
             ([Number | None, str | None], [Number.MASK, None], "0201000000FF000000FFFFFFFF"),
+            # As MemoryPack itself writes them, where C# has int and string.
+            ([Int32, str], [42, "hello"], "022A000000FAFFFFFF0500000068656C6C6F"),
+            ([Int32 | None, str | None], [255, None], "0201000000FF000000FFFFFFFF"),
             ([int, str], [42, "hello"], "022A00000000000000FAFFFFFF0500000068656C6C6F"),
             ([int | None, str | None], [255, None], "020100000000000000FF00000000000000FFFFFFFF"),
             # Members are not aligned to each other.

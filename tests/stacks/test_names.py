@@ -12,7 +12,7 @@ def test_a_stack_is_found_by_its_name(name):
 
 
 def test_an_unknown_name_is_met_with_the_names_there_are():
-    with pytest.raises(UnknownStackError, match=r"'thrifft'.*grpc-protobuf, grpc-msgpack, grpc-json"):
+    with pytest.raises(UnknownStackError, match=r"'thrifft'.*grpc-protobuf, grpc-msgpack, grpc-msgpack-map"):
         stacks.find("thrifft")
 
 

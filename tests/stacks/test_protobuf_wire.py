@@ -16,6 +16,7 @@ from google.protobuf import descriptor_pb2, timestamp_pb2
 from stacks import shop
 from stacks.codecs import protobuf
 from stacks.errors import ProtocolError, SchemaError
+from stacks.schema import Int32
 
 SHOP = """
 syntax = "proto3";
@@ -105,6 +106,10 @@ class Moon(msgspec.Struct):
     crater_by_name: dict[str, Crater]
     time_by_name: dict[str, datetime]
     phase_by_name: dict[str, Phase]
+    half: Int32
+    maybe_half: Int32 | None
+    halves: list[Int32]
+    half_by_half: dict[Int32, Int32]
     parent: Moon | None = None
     children: list[Moon] = []
 
@@ -120,6 +125,7 @@ def moon(**changes):
         text_by_number={-1: "é"}, ratio_by_flag={True: 0.5, False: 1.5}, crater_by_name={"": Crater(3.5,
         "x")},
         time_by_name={"t": datetime(2024, 2, 29, tzinfo=UTC)}, phase_by_name={"p": Phase.NEW},
+        half=-(2**31), maybe_half=0, halves=[2**31 - 1, -1], half_by_half={-(2**31): 2**31 - 1},
     )  # fmt: skip
     return msgspec.structs.replace(plain, **changes)
 
@@ -137,6 +143,8 @@ PLAIN = {
     "craters": [{"depth": 1.5}, {"depth": 2.5, "name": ""}], "text_by_number": {"-1": "é"},
     "ratio_by_flag": {"true": 0.5, "false": 1.5}, "crater_by_name": {"": {"depth": 3.5, "name": "x"}},
     "time_by_name": {"t": "2024-02-29T00:00:00Z"}, "phase_by_name": {"p": "PHASE_NEW"},
+    "half": -(2**31), "maybe_half": 0, "halves": [2**31 - 1, -1],
+    "half_by_half": {"-2147483648": 2**31 - 1},
 }  # fmt: skip
 """What protobuf's own JSON mapping makes of `moon()`."""
 
@@ -266,6 +274,20 @@ def test_bytes_by_hand():
     assert codec.encode(order) == data
     assert codec.decode(data) == order
     assert codec.decode(data + b"\x78\x05") == order, "fields that a newer writer added are ignored"
+
+
+def test_an_int_of_32_bits_is_an_int32():
+    message = msgspec.defstruct("Half", [("one", Int32), ("many", list[Int32])])
+    codec = protobuf.FORMAT.codec(message)
+    types = {field.name: field.type for field in protobuf.file_descriptor(message).message_type[0].field}
+    int32 = descriptor_pb2.FieldDescriptorProto.TYPE_INT32
+    assert types == {"one": int32, "many": int32}
+    # One below 0 takes ten bytes all the same, so that it may be read as an int64, too.
+    data = b"\x08" + b"\xff" * 9 + b"\x01" + b"\x12\x01\x05"
+    assert codec.encode(message(-1, [5])) == data
+    assert codec.decode(data) == message(-1, [5])
+    # https://protobuf.dev/programming-guides/proto3/#updating: more bits are cut off, as a cast in C++ does.
+    assert codec.decode(b"\x08\x85\x80\x80\x80\x10") == message(5, [])
 
 
 def test_the_epoch_and_empty_messages_are_present_all_the_same():

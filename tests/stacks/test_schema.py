@@ -12,7 +12,7 @@ import pytest
 
 from stacks import schema
 from stacks.errors import SchemaError
-from stacks.schema import Enumeration, List, Map, Nested, Optional, Scalar
+from stacks.schema import Enumeration, Int32, List, Map, Nested, Optional, Scalar
 from stacks.shop import Currency, Line, Order
 
 T = TypeVar("T")
@@ -44,6 +44,14 @@ class Tree(msgspec.Struct):
     name: str
     kids: list[Tree] = []
     crown: Tree | None = None
+
+
+class Hen(msgspec.Struct):
+    eggs: list[Egg]
+
+
+class Egg(msgspec.Struct):
+    hen: Hen | None
 
 
 class Bad(msgspec.Struct):
@@ -81,6 +89,12 @@ def shape(annotation: Any) -> schema.Shape:
         (Annotated[datetime, msgspec.Meta(tz=True)], Scalar.DATETIME),
         (Annotated[int, msgspec.Meta(description="how many")], Scalar.INT),
         (typing.NewType("Metres", int), Scalar.INT),
+        (Int32, Scalar.INT32),
+        (Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)], Scalar.INT32),
+        (Annotated[Int32, msgspec.Meta(description="how many")], Scalar.INT32),
+        (Int32 | None, Optional(Scalar.INT32)),
+        (list[Int32], List(Scalar.INT32)),
+        (dict[Int32, Int32 | None], Map(Scalar.INT32, Optional(Scalar.INT32))),
         (UUID, Scalar.UUID),
         (Currency, Enumeration(Currency)),
         (int | None, Optional(Scalar.INT)),
@@ -119,14 +133,21 @@ def test_every_annotation_has_its_shape(annotation, expected):
         (dict[float, int], "keys of float"),
         (dict[Line, int], "keys of Line"),
         (dict[int | None, int], "keys of union"),
-        (Annotated[int, msgspec.Meta(ge=1)], r"Meta\(ge\)"),
-        (Annotated[list[int], msgspec.Meta(max_length=1)], r"Meta\(max_length\)"),
+        (Annotated[int, msgspec.Meta(ge=1)], r"Meta\(ge=1\), and no limits are carried but those of Int32"),
+        (Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)], r"Meta\(ge=0, le=2147483647\)"),
+        (Annotated[int, msgspec.Meta(ge=-(2**31))], r"those of Int32, Meta\(ge=-2147483648, le=2147483647\)"),
+        (Annotated[Int32, msgspec.Meta(multiple_of=2)], r"Meta\(ge=.*, le=.*, multiple_of=2\)"),
+        (Annotated[int, msgspec.Meta(gt=-(2**31) - 1, lt=2**31)], r"Meta\(gt=-2147483649, lt=2147483648\)"),
+        (Annotated[float, msgspec.Meta(ge=-(2**31), le=2**31 - 1)], r"Meta\(ge="),
+        (dict[Annotated[int, msgspec.Meta(ge=1)], int], r"Meta\(ge=1\)"),
+        (Int32 | int, "union of int, int"),
+        (Annotated[list[int], msgspec.Meta(max_length=1)], r"Meta\(max_length=1\)"),
         (Annotated[datetime, msgspec.Meta(tz=False)], "without time zone"),
         ("Nowhere", "'Nowhere' is not defined"),
     ],
 )
 def test_other_annotations_are_refused_by_name(annotation, what):
-    with pytest.raises(SchemaError, match=rf"One\.field\b.*{what}.*; allowed are: int, float"):
+    with pytest.raises(SchemaError, match=rf"One\.field\b.*{what}.*; allowed are: int, Int32, float"):
         schema.describe(one(annotation))
 
 
@@ -175,6 +196,12 @@ def test_a_message_may_contain_itself():
     message = schema.describe(Tree)
     assert message.fields[1].shape == List(Nested(Tree))
     assert [part.name for part in message.parts()] == ["Tree"]
+
+
+def test_messages_may_contain_each_other():
+    hen = schema.describe(Hen)
+    assert [part.name for part in hen.parts()] == ["Hen", "Egg"]
+    assert hen.parts()[1] == schema.describe(Egg)
 
 
 def test_parts_are_all_messages_once_and_the_root_first():

@@ -17,6 +17,7 @@ from thrift.TSerialization import deserialize, serialize
 
 from stacks.codecs import thrift, thrift_walk
 from stacks.errors import ProtocolError, SchemaError
+from stacks.schema import Int32
 from stacks.testing.oracle import FULL, WIDE, Ask, Colour, Point, Wide
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -49,6 +50,7 @@ class Pantry(msgspec.Struct):
     by_clean: dict[bool, Spoon]
     by_count: dict[int, dict[int, bool]]
     flags: list[bool]
+    halves: dict[Int32, list[Int32]]
 
 
 class Chain(msgspec.Struct):
@@ -57,6 +59,7 @@ class Chain(msgspec.Struct):
 
 
 ints = st.integers(-(2**63), 2**63 - 1)
+halves = st.integers(-(2**31), 2**31 - 1)
 floats = st.floats(allow_nan=False)
 texts = st.text(max_size=9)
 times = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
@@ -72,13 +75,14 @@ pantries = st.builds(
     by_clean=st.dictionaries(st.booleans(), spoons),
     by_count=st.dictionaries(ints, st.dictionaries(ints, st.booleans(), max_size=3), max_size=3),
     flags=st.lists(st.booleans(), max_size=30),
+    halves=st.dictionaries(halves, st.lists(halves, max_size=20), max_size=3),
 )
 wides = st.builds(
     Wide,
     number=ints, share=floats, sure=st.booleans(), text=texts, data=st.binary(max_size=9),
     colour=st.sampled_from(Colour), when=times, key=st.uuids(), maybe=st.none() | texts,
     numbers=st.lists(ints, max_size=20), prices=st.dictionaries(texts, ints, max_size=20),
-    points=st.lists(st.builds(Point, ints, floats), max_size=20),
+    points=st.lists(st.builds(Point, ints, floats), max_size=20), half=halves,
 )  # fmt: skip
 
 
@@ -117,6 +121,40 @@ def test_known_bytes():
         "18 02 c3a4"  # binary, one field on
         "00"  # stop
     )
+
+
+class Half(msgspec.Struct):
+    one: Int32
+    many: list[Int32] = []
+    maybe: Int32 | None = None
+
+
+def test_an_int_of_32_bits_is_an_i32():
+    assert thrift.BINARY.codec(Half).encode(Half(-2, [3], 4)) == bytes.fromhex(
+        "08 0001 fffffffe"  # i32, field 1
+        "0f 0002 08 00000001 00000003"  # list of i32, field 2
+        "08 0003 00000004"  # i32, field 3
+        "00"  # stop
+    )
+    assert thrift.COMPACT.codec(Half).encode(Half(-2, [3], 4)) == bytes.fromhex(
+        "15 03"  # i32, one field on, zigzag
+        "19 15 06"  # list, one field on: 1 of i32
+        "15 08"  # i32, one field on
+        "00"  # stop
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "where"),
+    [
+        ("15 8080808010 19 05 00", "Half.one"),  # zigzag of 2**31
+        ("15 02 19 25 02 8180808010 00", "Half.many"),  # of -(2**31) - 1
+        ("15 02 19 05 15 8080808010 00", "Half.maybe"),
+    ],
+)
+def test_a_varint_of_more_than_32_bits_is_no_i32(data, where):
+    with pytest.raises(ProtocolError, match=rf"^{where}: -?214748364[89] is no int of 32 bits$"):
+        thrift.COMPACT.codec(Half).decode(bytes.fromhex(data))
 
 
 def test_a_time_is_microseconds_a_uuid_its_bytes_an_enum_its_place(encoding):

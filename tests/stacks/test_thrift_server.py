@@ -78,7 +78,7 @@ def test_a_request_that_does_not_fit_the_schema_is_told(stack, serve, offered, d
 
 def test_a_reply_that_cannot_be_written_is_told(stack, serve, connect, offered):
     bad = dataclasses.replace(offered["Tell"], handler=lambda ask: Told("one" if ask.id else 0, ""))
-    worse = dataclasses.replace(offered["Same"], handler=lambda wide: Wide(*[None] * 12))
+    worse = dataclasses.replace(offered["Same"], handler=lambda wide: Wide(*[None] * 13))
     client = connect(serve(dataclasses.replace(offered, methods=(bad, worse))))
     for _ in range(2):
         with pytest.raises(Remote, match=r"cannot write the reply: Told\.id: 'one' is no int$") as caught:

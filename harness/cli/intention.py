@@ -1,0 +1,57 @@
+"""Says what a run is going to do, and how long that takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from scipy.special import stdtrit
+
+from harness.measure.fork import warm_up
+from harness.results import Trial
+
+_START = 1.0
+_ARM_START = 0.3
+"""Seconds that a fork and each of its arms take to start, about, on two cores."""
+_FORK_SD = 0.017
+_TURN_SD = 0.02
+"""Standard deviations of a ratio that are typical, between forks and of a second of one arm's turns; what
+they are on a machine `rpcduel doctor` measures."""
+_INTERVAL_FORKS = 4
+_FLOOR = "floor"
+
+
+def intention(trials: Sequence[Trial]) -> str:
+    """Say the plan in a line: ``3 arms and the floor × 2 points × 5 forks, about 90 s; ratios to …``."""
+    forks = trials[0].forks
+    arms = len({arm.name for trial in trials for arm in trial.arms} - {_FLOOR})
+    points = len({(trial.users, trial.sample, trial.method, trial.part) for trial in trials})
+    seconds = sum(map(duration, trials))
+    counted = (_plural(arms, "arm"), _plural(points, "point"), _plural(forks, "fork"))
+    text = "{} and the floor × {} × {}".format(*counted) + f", about {seconds:.0f} s; "
+    if forks < _INTERVAL_FORKS:
+        return text + "too few forks for an interval: a first look, no verdict"
+    turns = min(trial.seconds / forks / len(trial.arms) for trial in trials)
+    deviation = math.hypot(_FORK_SD, _TURN_SD / math.sqrt(turns))
+    half = float(-stdtrit(forks - 1, 0.025)) * deviation / math.sqrt(forks)
+    return text + f"ratios to about {100 * half:.2g} %, if this machine is like others"
+
+
+def duration(trial: Trial) -> float:
+    """Give the seconds that `trial` takes, about."""
+    warm = 2 * warm_up(trial) / 1e9
+    return trial.seconds + trial.forks * (_START + len(trial.arms) * (_ARM_START + warm))
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def describe(trial: Trial) -> str:
+    """Say what a trial is, in a line."""
+    names = ", ".join(arm.name for arm in trial.arms)
+    what = f"{trial.part} {trial.method}".strip()
+    return (
+        f"  {trial.scenario}: {what}({trial.sample}), users {trial.users}, turns of "
+        f"{trial.turn / 1e6:g} ms, {trial.seconds:.1f} s over {trial.forks} forks: {names}"
+    )
