@@ -12,13 +12,8 @@ A, B, C = (Address(port=port) for port in (1, 2, 3))
 
 
 def test_both_kinds_of_a_prefix_stand_together_and_the_longest_prefix_comes_first():
-    routes = [
-        Route("/", A),
-        Route("/b.B/", A),
-        Route("/a.A/", B, "http"),
-        Route("/a.A/", C),
-        Route("/a.A/x", C),
-    ]
+    routes = [Route("/", A), Route("/b.B/", A, "grpc"), Route("/a.A/", B, "http")]
+    routes += [Route("/a.A/", C, "grpc"), Route("/a.A/x", C, "grpc")]
     assert branches(routes) == [
         Branch("/a.A/x", grpc=C),
         Branch("/a.A/", grpc=C, http=B),

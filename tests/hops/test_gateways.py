@@ -125,7 +125,7 @@ def test_both_kinds_share_a_prefix_and_a_port(hop):
         server("grpc-protobuf") as (_, grpc),
         server("rest-json") as (_, rest),
         hop.serve(
-            [Route("/rpcduel.Shop/", grpc), Route("/rpcduel.Shop/", rest, "http")], Address()
+            [Route("/rpcduel.Shop/", grpc, "grpc"), Route("/rpcduel.Shop/", rest, "http")], Address()
         ) as served,
     ):
         expected = SHOP["Quote"].handler(ORDER)
