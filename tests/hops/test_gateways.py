@@ -238,11 +238,14 @@ def test_a_gateway_that_is_killed_loses_its_calls_at_once(hop, stack, offered, s
 @pytest.mark.parametrize(
     "end", [signal.SIGTERM, signal.SIGKILL, None], ids=["SIGTERM", "SIGKILL", "end of input"]
 )
-def test_the_command_passes_on_and_takes_its_gateway_along(hop, end, until):
+def test_the_command_passes_on_and_takes_its_gateway_along(hop, end, until, tmp_path):
     with server("grpc-protobuf") as (_, grpc), server("rest-json") as (_, rest):
         routes = ["--route", f"/rpcduel.Shop/=grpc://{grpc}", "--route", f"/rpcduel.Shop/=http://{rest}"]
         command = [sys.executable, "-P", "-m", "stacks", "hop", hop.name, *routes, "--with-parent"]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        environment = {**os.environ, "TMPDIR": str(tmp_path)}
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+        ) as process:
             served = json.loads(process.stdout.readline())
             processes = [psutil.Process(pid) for pid in served["pids"]]
             assert process.pid not in served["pids"]
@@ -254,6 +257,8 @@ def test_the_command_passes_on_and_takes_its_gateway_along(hop, end, until):
                 process.send_signal(end)
             assert process.wait(LONG) == (-end if end == signal.SIGKILL else 0)
         until(lambda: not any(each.is_running() for each in processes), "the gateway has ended, too")
+    if end != signal.SIGKILL:  # after which nobody is left to remove anything
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_facts_name_the_version(hop):
