@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 _PARTS = ("stacks", "scenarios", "hops")
+_Row = dict[str, Any]
 
 
 @click.command(name="list")
 @click.argument("part", required=False, type=click.Choice(_PARTS))
+@click.option("--probe", is_flag=True, help="Start each hop, and ask it what it takes for gRPC.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def command(part: str | None, as_json: bool) -> None:
+def command(part: str | None, probe: bool, as_json: bool) -> None:
     """List stacks, scenarios and hops, or only those of one kind.
 
-    A stack that cannot be loaded is listed with the reason and the remedy.
+    A stack or hop that cannot be loaded is listed with the reason and the remedy.
     """
-    parts = [part] if part else list(_PARTS)
+    if probe and part != "hops":
+        raise click.UsageError("--probe is for hops: rpcduel list hops --probe")
+    found = {each: _PART[each]() for each in ([part] if part else _PARTS)}
+    if probe:
+        for hop in found["hops"]:
+            _probe(hop)
     if as_json:
         from harness.show import json
 
-        found = {"stacks": _stacks, "scenarios": _scenarios, "hops": _hops}
-        click.echo(json.write({"format": json.FORMAT, **{each: found[each]() for each in parts}}), nl=False)
+        click.echo(json.write({"format": json.FORMAT, **found}), nl=False)
         return
-    click.echo("\n\n".join(_block(each) for each in parts))
+    click.echo("\n\n".join(_block(each, rows) for each, rows in found.items()))
+    if probe:
+        click.echo(f"\n{_matrix(found['hops'])}")
 
 
-def _stacks() -> list[dict[str, object]]:
+def _stacks() -> list[_Row]:
     import stacks
 
     return [{"name": name, "default": name in stacks.DEFAULTS, **_facts(name)} for name in stacks.names()]
 
 
-def _facts(name: str) -> dict[str, object]:
+def _facts(name: str) -> _Row:
     import stacks
 
     try:
@@ -40,47 +50,83 @@ def _facts(name: str) -> dict[str, object]:
         return {"facts": None, "error": str(error) or type(error).__name__}
 
 
-def _scenarios() -> list[dict[str, object]]:
+def _scenarios() -> list[_Row]:
     from scenarios.catalog import SCENARIOS
 
     return [{"name": name, "question": scenario.question} for name, scenario in SCENARIOS.items()]
 
 
-def _hops() -> list[dict[str, object]]:
+def _hops() -> list[_Row]:
     from stacks import hops
 
-    return [{"name": name, **_hop_facts(name)} for name in hops.names()]
+    return [_hop(name) for name in hops.names()]
 
 
-def _hop_facts(name: str) -> dict[str, object]:
+def _hop(name: str) -> _Row:
     from stacks import hops
-    from stacks.errors import StackError
 
     try:
-        return {"facts": dict(hops.find(name).facts), "error": None}
-    except StackError as error:
-        return {"facts": None, "error": str(error)}
+        hop = hops.find(name)
+        return {"name": name, "carries": sorted(hop.carries), "facts": dict(hop.facts), "error": None}
+    except Exception as error:  # noqa: BLE001 -- what is wrong with one hop does not keep back the others
+        return {"name": name, "carries": [], "facts": None, "error": str(error) or type(error).__name__}
 
 
-def _block(part: str) -> str:
-    if part == "hops":
-        rows = [(str(each["name"]), str(each["error"] or each["facts"])) for each in _hops()]
-        return "\n".join(["hops", *_aligned(rows)])
+_PART = {"stacks": _stacks, "scenarios": _scenarios, "hops": _hops}
+
+
+def _probe(row: _Row) -> None:
+    """Add the answers of a hop, or the reason why there are none."""
+    from stacks import hops
+
+    row["probe"] = None
+    if row["error"] is None and "grpc" in row["carries"]:
+        try:
+            from stacks.hops.probe import probe
+
+            row["probe"] = probe(hops.find(row["name"]))
+        except ModuleNotFoundError as error:
+            row["error"] = f"asking needs {error.name!r}; try: pip install 'rpcduel[gateways]'"
+        except Exception as error:  # noqa: BLE001 -- as above
+            row["error"] = str(error) or type(error).__name__
+
+
+def _matrix(rows: list[_Row]) -> str:
+    found = {row["name"]: row["probe"] for row in rows if row["probe"]}
+    if not found:
+        return "no hop could be asked"
+    from harness.show import routing
+
+    return routing.render(found)
+
+
+def _block(part: str, found: list[_Row]) -> str:
     if part == "scenarios":
-        rows = [(str(each["name"]), str(each["question"])) for each in _scenarios()]
+        rows = [(each["name"], each["question"]) for each in found]
         return "\n".join(["scenarios", *_aligned(rows)])
-    found = _stacks()
+    if part == "hops":
+        rows = [(each["name"], _said(each) or _told(each["facts"])) for each in found]
+        return "\n".join(["hops (between client and server: STACK@HOP)", *_aligned(rows)])
     rows = [(f"{each['name']}{' *' if each['default'] else ''}", _line(each)) for each in found]
     return "\n".join(["stacks (* compared unless told otherwise)", *_aligned(rows)])
 
 
-def _line(stack: dict[str, object]) -> str:
+def _said(row: _Row) -> str:
     from harness.show import words
-    from stacks.base import Facts
 
+    return "" if row["error"] is None else f"cannot be used: {words.clean(row['error'])}"
+
+
+def _told(facts: dict[str, str]) -> str:
+    return "; ".join(f"{name}: {value}" for name, value in facts.items())
+
+
+def _line(stack: _Row) -> str:
+    from harness.show import words
+
+    if stack["facts"] is None:
+        return _said(stack)
     facts = stack["facts"]
-    if not isinstance(facts, Facts):
-        return f"cannot be used: {words.clean(str(stack['error']))}"
     versions = ", ".join(f"{name} {version}" for name, version in facts.versions.items())
     return words.clean("; ".join(part for part in (facts.concurrency, versions) if part))
 

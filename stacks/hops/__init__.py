@@ -12,6 +12,9 @@ from stacks.errors import MissingPackageError, UnknownStackError
 _BUILT_IN: dict[str, str] = {
     "tap": "stacks.hops.tap:TapHop",
     "python": "stacks.hops.python:PythonHop",
+    "envoy": "stacks.hops.envoy:EnvoyHop",
+    "nginx": "stacks.hops.nginx:NginxHop",
+    "caddy": "stacks.hops.caddy:CaddyHop",
 }
 """Hop → ``module:factory``."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import platform
 import socket
 import threading
@@ -157,8 +158,9 @@ def test_a_port_that_cannot_be_is_named(stack, offered, port):
 @needs("wire")
 def test_servers_listen_on_loopback_alone(serve, offered):
     served = serve(offered)
-    ours = psutil.Process().net_connections("tcp")
-    listening = [each.laddr for each in ours if each.status == psutil.CONN_LISTEN]
+    processes = [psutil.Process(pid) for pid in {os.getpid(), *served.pids}]
+    sockets = [each for process in processes for each in process.net_connections("tcp")]
+    listening = [each.laddr for each in sockets if each.status == psutil.CONN_LISTEN]
     assert served.address.port in {where.port for where in listening}
     # An IPv6 socket may take IPv4 connections; its address is then written like this.
     assert {where.ip.removeprefix("::ffff:") for where in listening} == {"127.0.0.1"}

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import MappingProxyType
 
 import click
 import numpy as np
@@ -21,7 +22,7 @@ from scenarios.arm import Arm, SpecError
 from scenarios.catalog import SCENARIOS
 from stacks import hops
 from stacks.base import Facts
-from stacks.errors import MissingPackageError
+from stacks.errors import MissingPackageError, StackError
 
 GOLDEN = Path(__file__).parent / "golden"
 ROOT = Path(__file__).parents[2]
@@ -225,14 +226,71 @@ def test_a_reader_that_goes_away_is_no_error():
 def test_list_tells_of_every_stack_scenario_and_of_hops(capsys):
     assert main(["list"]) == 0
     shown = capsys.readouterr().out
-    for name in (*stacks.names(), *SCENARIOS):
+    for name in (*stacks.names(), *SCENARIOS, *hops.names()):
         assert name in shown
     assert "\nhops" in shown
 
 
 def test_list_of_one_kind(capsys):
     assert main(["list", "hops"]) == 0
-    assert capsys.readouterr().out.splitlines()[0] == "hops"
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first == "hops (between client and server: STACK@HOP)"
+    assert [line.split()[0] for line in lines] == list(hops.names())
+
+
+class Hop:
+    facts = MappingProxyType({"processes": "one", "retries": "none"})
+
+    def __init__(self, *carries):
+        self.carries = frozenset(carries)
+
+    def serve(self, routes, listen):
+        raise StackError(f"does not start with {len(routes)} routes \x1b[31m")
+
+
+def test_list_goes_on_past_hops_that_cannot_be_loaded_or_asked(monkeypatch, capsys):
+    found = {"mute": Hop(), "dead": Hop("grpc", "rest"), "grpc-only": Hop("grpc")}
+
+    def find(name):
+        if name not in found:
+            raise MissingPackageError("needs 'x'; try: pip install x")
+        return found[name]
+
+    monkeypatch.setattr(hops, "names", lambda: (*found, "lacking"))
+    monkeypatch.setattr(hops, "find", find)
+    assert main(["list", "hops", "--probe"]) == 0
+    assert capsys.readouterr().out == (
+        "hops (between client and server: STACK@HOP)\n"
+        "  mute       processes: one; retries: none\n"
+        "  dead       cannot be used: does not start with 2 routes [31m\n"
+        "  grpc-only  cannot be used: does not start with 1 routes [31m\n"
+        "  lacking    cannot be used: needs 'x'; try: pip install x\n"
+        "\nno hop could be asked\n"
+    )
+    assert main(["list", "hops", "--probe", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["hops"]
+    assert [row["probe"] for row in rows] == [None] * 4
+    assert rows[0] == {
+        "name": "mute",
+        "carries": [],
+        "facts": {"processes": "one", "retries": "none"},
+        "error": None,
+        "probe": None,
+    }
+
+
+def test_a_package_that_asking_needs_is_named(monkeypatch, capsys):
+    monkeypatch.setattr(hops, "names", lambda: ("dead",))
+    monkeypatch.setattr(hops, "find", lambda _: Hop("grpc"))
+    monkeypatch.setitem(sys.modules, "stacks.hops.probe", None)  # as if it could not import h2
+    assert main(["list", "hops", "--probe"]) == 0
+    assert "asking needs 'stacks.hops.probe'; try: pip install 'rpcduel[gateways]'" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("part", [[], ["stacks"]])
+def test_only_hops_can_be_asked(part, capsys):
+    assert main(["list", *part, "--probe"]) == 2
+    assert "rpcduel list hops --probe" in capsys.readouterr().err
 
 
 class Stack:

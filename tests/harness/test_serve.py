@@ -32,8 +32,10 @@ class Fake:
     @contextlib.contextmanager
     def serve(self, service, address, options):
         with socket.create_server((address.host, address.port)) as listener:
-            yield Served(Address(address.host, listener.getsockname()[1]), (1,))
-        print("closed", service.name, service.delay, file=sys.stderr)
+            try:
+                yield Served(Address(address.host, listener.getsockname()[1]), (1,))
+            finally:  # the signal may come right after the line that says where
+                print("closed", service.name, service.delay, file=sys.stderr)
 
 stacks.find = lambda name: Fake()
 sys.exit(main(["serve", "fake", *sys.argv[1:]]))
