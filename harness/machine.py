@@ -7,7 +7,7 @@ import os
 import platform
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from itertools import chain
 from pathlib import Path
@@ -54,10 +54,17 @@ def look() -> Machine:
         memory=memory,
         kernel=kernel,
         python=platform.python_version(),
-        versions={name: metadata.version(name) for name in _LIBRARIES},
+        versions=dict(_versions()),
         awake=os.access(_LATENCY, os.W_OK),
         fingerprint=hashlib.sha256(kind.encode()).hexdigest()[:12],
     )
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    """Give the versions of what is installed; some belongs to extras."""
+    for name in _LIBRARIES:
+        with suppress(metadata.PackageNotFoundError):
+            yield name, metadata.version(name)
 
 
 @contextmanager

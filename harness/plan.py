@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from itertools import product
+from threading import Thread
 from typing import Any
 
 import msgspec
@@ -17,7 +19,7 @@ from scenarios.arm import Arm, SpecError
 from scenarios.catalog import Scenario
 from stacks import examples, hops
 from stacks import service as services
-from stacks.base import Kind, Method, Service, Stack
+from stacks.base import MAX_MESSAGE, Kind, Method, Service, Stack
 from stacks.errors import ProtocolError, SchemaError, StackError
 
 FLOOR = Arm(name="floor", stack="floor")
@@ -25,6 +27,8 @@ MOST_USERS = 10_000
 MOST_FORKS = 200
 MOST_SECONDS = 86_400.0
 _PART_BYTES = 100 * 1024
+_PATIENCE = 10.0
+"""Seconds that a handler has to answer two examples."""
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -84,6 +88,9 @@ def _named(wish: Wish, scenario: Scenario) -> list[Arm]:
 
 
 def _check_arm(arm: Arm, stack: Stack) -> None:
+    for program in (arm.python, *arm.server[:1]):
+        if program and shutil.which(program) is None:
+            raise SpecError(f"arm {arm.name!r}: there is no program {program!r} that could be started")
     if not stack.wire and (arm.at or arm.server):
         raise SpecError(f"arm {arm.name!r}: {arm.stack} has no wire, so it takes no at and no server")
     channels.check(arm.channel, multiplexes=stack.multiplexes, stack=arm.stack)
@@ -122,7 +129,7 @@ def _plain(
 ) -> Iterator[Trial]:
     """Plan a trial a point; where there are many arms, several that share the baseline."""
     baseline = _baseline(wish, [arm.name for arm in named])
-    varied = (wish.samples or scenario.samples, wish.users or scenario.users, methods, scenario.parts)
+    varied = (*_points(wish, scenario), methods, scenario.parts)
     for sample, users, method, part in product(*varied):
         point = Point(sample, users, method, part)
         fit, left_out = _sorted_out(named, point, offered, found, scenario)
@@ -131,6 +138,13 @@ def _plain(
         first = baseline if baseline in [arm.name for arm in fit] else fit[0].name
         for group in _groups(fit, first):
             yield _trial(wish, scenario, point, group, first, offered, left_out)
+
+
+def _points(wish: Wish, scenario: Scenario) -> tuple[list[str], list[int]]:
+    """Give samples and users, each once."""
+    return list(dict.fromkeys(wish.samples or scenario.samples)), list(
+        dict.fromkeys(wish.users or scenario.users)
+    )
 
 
 def _baseline(wish: Wish, names: Sequence[str]) -> str:
@@ -149,7 +163,7 @@ def _varied(
 ) -> Iterator[Trial]:
     """Plan trials in which each arm comes in several forms; each has its own, or all are together."""
     families = [[arm] for arm in named] if scenario.apart else [named]
-    varied = (wish.samples or scenario.samples, wish.users or scenario.users)
+    varied = _points(wish, scenario)
     none: tuple[LeftOut, ...] = ()
     """Of families none of whose forms can take part, told beside the next that can."""
     planned = 0
@@ -215,14 +229,47 @@ def _unfit(stack: Stack, method: Method[Any, Any], point: Point, scenario: Scena
     if not stack.wire and stack.name == "memory":
         return "memory has no bytes" if point.part else ""
     requests, replies = stack.codec(method.request), stack.codec(method.reply)
-    request = samples.request(method, point.sample, 0, scenario.messages)
     try:
-        requests.encode(samples.sample(method, point.sample, 0))
-        for reply in samples.answers(method, request)[:1]:
-            replies.encode(reply)
+        sizes = [len(requests.encode(samples.sample(method, point.sample, 0)))]
+        sizes += [len(replies.encode(reply)) for reply in _answers(method, point, scenario.messages)[:1]]
     except ProtocolError as error:
         raise SchemaError(f"{stack.name} cannot carry {method.name}: {error}") from error
+    if max(sizes) > MAX_MESSAGE:
+        return f"as {stack.name} writes it, a message has {max(sizes)} bytes, and {MAX_MESSAGE} are the most"
     return ""
+
+
+def _answers(method: Method[Any, Any], point: Point, messages: int) -> list[Any]:
+    """Call a handler of the user's own as its server will, twice, within limits.
+
+    Raises `SchemaError` for a handler that fails, that does not return, or whose replies differ from call to
+    call: every arm's replies are compared with the handler's own.
+    """
+    request = samples.request(method, point.sample, 0, messages)
+    found: list[Any] = []
+
+    def ask() -> None:
+        try:
+            found.extend(samples.answers(method, request) for _ in range(2))
+        except Exception as error:  # noqa: BLE001 -- whatever a handler raises, the user must hear of it
+            found.append(error)
+
+    asking = Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(_PATIENCE)
+    where = f"the handler of {method.service}/{method.name}, asked with an example of size {point.sample}"
+    if len(found) < 2 and not any(isinstance(one, Exception) for one in found):  # noqa: PLR2004 -- two calls
+        raise SchemaError(f"{where}, did not return within {_PATIENCE:g} s")
+    for one in found:
+        if isinstance(one, Exception):
+            raise SchemaError(f"{where}, raised {type(one).__name__}: {one}") from one
+    if found[0] != found[1]:
+        raise SchemaError(
+            f"{where}, answers differently from call to call; replies are compared, so the same request must "
+            f"have the same reply (no random numbers, no time of day)"
+        )
+    answers: list[Any] = found[0]
+    return answers
 
 
 def _trial(

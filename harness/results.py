@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import tempfile
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import get_origin
 
@@ -196,12 +197,17 @@ class Result(msgspec.Struct, frozen=True, eq=False):
 def write(result: Result, path: Path) -> None:
     """Write `result` to `path` atomically; raises `ResultError`."""
     text = msgspec.json.format(msgspec.json.encode(result, enc_hook=_to_json), indent=1)
+    made: Path | None = None
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".writing-", delete=False) as file:
+            made = Path(file.name)
             file.write(text + b"\n")
-        Path(file.name).chmod(0o644)
-        Path(file.name).replace(path)
+        made.chmod(0o644)
+        made.replace(path)
     except OSError as error:
+        if made is not None:
+            with suppress(OSError):
+                made.unlink()
         raise ResultError(f"{path}: cannot be written: {error.strerror}") from error
 
 
@@ -231,6 +237,8 @@ def read_all(place: Path) -> list[Result]:
     if not place.exists():
         raise ResultError(f"{place}: there is no such result; `rpcduel run` makes one")
     files = sorted(place.glob("*.json")) if place.is_dir() else [place]
+    if not files and place.is_dir() and any(place.glob("*/*.json")):
+        return read_all(newest(place))
     if not files:
         raise ResultError(f"{place}: holds no result file (*.json)")
     return [read(file) for file in files]

@@ -81,11 +81,28 @@ def find(name: str) -> Stack:
         given = (_load(name, f"{_FORMATS[encoding]}:FORMAT"),) if encoding else ()
         return cast("Stack", _load(name, factory)(*given))
     if ":" in name:
-        return cast("Stack", _load(name, name)())
+        return _own(name)
     points = metadata.entry_points(group=GROUP, name=name)
     if not points:
         raise UnknownStackError(_unknown(name))
     return cast("Stack", _load(name, next(iter(points)).value)())
+
+
+def _own(path: str) -> Stack:
+    """Make a stack of a user's own, whose module may be in the working directory; raises `StackError`."""
+    from stacks.service import imported  # noqa: PLC0415 -- services need no stacks, and few need this
+
+    module, _, factory = path.partition(":")
+    make = getattr(imported(f"stack {path!r}", module), factory, None)
+    if make is None:
+        raise StackError(f"stack {path!r}: module {module!r} has no {factory!r}")
+    try:
+        stack = make()
+    except Exception as error:
+        raise StackError(f"stack {path!r}: {factory} raised {type(error).__name__}: {error}") from error
+    if not hasattr(stack, "serve"):
+        raise StackError(f"stack {path!r}: {factory} gave {stack!r}, which is no stack")
+    return cast("Stack", stack)
 
 
 def _load(name: str, path: str) -> Any:

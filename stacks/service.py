@@ -33,7 +33,7 @@ def load(path: str) -> Service:
     module, colon, name = path.partition(":")
     if not colon or not module or not name:
         raise SchemaError(f"{path!r} is no service; write module:Class, for example {DEFAULT}")
-    found = getattr(_import(path, module), name, None)
+    found = getattr(imported(f"service {path!r}", module), name, None)
     if found is None:
         raise SchemaError(f"service {path!r}: module {module!r} has no {name!r}")
     if not inspect.isclass(found):
@@ -119,8 +119,11 @@ def wire_name(name: str) -> str:
     return re.sub(r"(?:^|_)([a-z0-9])", lambda found: found.group(1).upper(), name)
 
 
-def _import(path: str, module: str) -> ModuleType:
-    """Import a module, of the working directory if there is none installed; raises `SchemaError`."""
+def imported(what: str, module: str) -> ModuleType:
+    """Import a module, of the working directory if there is none installed; raises `SchemaError`.
+
+    `what` begins the error: what the module is wanted for.
+    """
     with _working_directory() as here:
         try:
             return importlib.import_module(module)
@@ -128,10 +131,10 @@ def _import(path: str, module: str) -> ModuleType:
             if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
                 reason = f"there is no module {error.name!r} in {here} or among what is installed; "
                 remedy = f"start rpcduel where {module.partition('.')[0]} stands, or set PYTHONPATH"
-                raise SchemaError(f"service {path!r}: {reason}{remedy}") from error
+                raise SchemaError(f"{what}: {reason}{remedy}") from error
             place = _place(error, module)
             raise SchemaError(
-                f"service {path!r}: {place} fails while it is imported: {type(error).__name__}: {error}"
+                f"{what}: {place} fails while it is imported: {type(error).__name__}: {error}"
             ) from error
 
 

@@ -29,6 +29,8 @@ def intention(trials: Sequence[Trial]) -> str:
     seconds = sum(map(duration, trials))
     counted = (_plural(arms, "arm"), _plural(points, "point"), _plural(forks, "fork"))
     text = "{} and the floor × {} × {}".format(*counted) + f", about {seconds:.0f} s; "
+    if arms < 2:  # noqa: PLR2004 -- one has nothing to be held against
+        return text + "one arm alone, so no ratio"
     if forks < _INTERVAL_FORKS:
         return text + "too few forks for an interval: a first look, no verdict"
     turns = min(trial.seconds / forks / len(trial.arms) for trial in trials)

@@ -166,9 +166,12 @@ def _measure(
             if stop.result is None:
                 return finished, True
             result = stop.result
-        results.writable(place)
-        results.write(result, place / f"{k:03d}-{_label(trial)}.json")
         finished.append(result)
+        try:
+            results.writable(place)
+            results.write(result, place / f"{k:03d}-{_label(trial)}.json")
+        except results.ResultError as error:  # what was measured is shown all the same
+            click.echo(f"rpcduel: {error}; it is shown, but not stored", err=True)
         if interrupted:
             return finished, True
     return finished, False

@@ -31,6 +31,8 @@ def write(rounds: Rounds, arms: Sequence[ArmFigures], findings: Sequence[Finding
         fatal = [one.text for one in findings if one.arm == trial.baseline and one.validity == INVALID]
         why = "; ".join(text.partition("\n")[0] for text in fatal)
         return f"{trial.baseline}, which ratios refer to, has no valid figures: {why}."
+    if sum(not arm.floor for arm in arms) == 1:
+        return f"{trial.baseline} was measured alone, so there is nothing to hold it against."
     if not ranked:
         return f"There is no arm with valid figures to hold against {trial.baseline}."
     what = cost(trial.part, arms[rounds.baseline].messages)
@@ -56,8 +58,9 @@ def _time(arm: ArmFigures) -> float:
 def _seen(forks: int, arm: ArmFigures, baseline: str, what: str) -> str:
     starts = "this one start" if forks == 1 else f"these {forks} starts"
     estimate = arm.ratios["time"].estimate
+    least = "" if estimate.value < 1 else f"{baseline} took the least {what}; next, "
     return (
-        f"In {starts} {arm.name} took {show(estimate)} the {what} of {baseline}"
+        f"In {starts} {least}{arm.name} took {show(estimate)} the {what} of {baseline}"
         f"{bounds(estimate, 'spread ')}; that says nothing of the next start."
     )
 

@@ -131,7 +131,9 @@ class Contender:
     def _pass_through(self, name: str) -> None:
         """Start a hop in front of what is at our address, and let that be its own."""
         try:
-            process = processes.hop(name, self._address, self._machine.server_cores)
+            process = processes.hop(
+                name, self._address, self.arm.stack, self._trial.service, self._machine.server_cores
+            )
             self._hops.append(process)
             self._stay.callback(process.stop)
             served = processes.accepted(process)

@@ -43,6 +43,7 @@ class Fork:
         self._observer = observer
         self._others: cpu.Others
         self._other = 0
+        self._other_at = 0
         self._starting = 0.0
         self._open: tuple[Contender, Row] | None = None
 
@@ -79,7 +80,7 @@ class Fork:
         budget = trial.seconds / trial.forks
         shorts, longs = mirrored(list(self._contenders), random), mirrored(list(self._contenders), random)
         share = LongShare(LONG_SHARE, LONG * trial.turn * len(self._contenders) / 1e9)
-        self._other = self._others.read()
+        self._other, self._other_at = self._others.read(), time.monotonic_ns()
         began, round_ = time.monotonic(), 0
         while self._contenders and (elapsed := time.monotonic() - began) < budget:
             long = share.due(elapsed)
@@ -115,9 +116,11 @@ class Fork:
             return False
         time.sleep(_REST)
         rival, stolen = _used(rivals) - rival, cpu.steal() - stolen
-        # Since the last turn, not since this one began: what a process did before a scan found it counts.
-        now = self._others.read()
-        others, self._other = now - self._other, now
+        now, clock = self._others.read(), time.monotonic_ns()
+        # Since the last turn, for what a process did before a scan found it counts; of that the turn's share.
+        share = min(1.0, played.busy / max(1, clock - self._other_at))
+        others = round((now - self._other) * share)
+        self._other, self._other_at = now, clock
         contender.seen = contender.read()
         self._books[k].play(played)
         self._settle(tally)

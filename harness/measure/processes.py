@@ -30,6 +30,8 @@ _PIPE = 1 << 16
 """Bytes that a pipe holds."""
 _MOST_LINE = 1 << 16
 _PR_SET_PDEATHSIG = 1
+_KINDS = {"grpc": "grpc", "rest": "http", "graphql": "http"}
+"""Transport → what a route to it is called."""
 
 
 class StartError(Exception):
@@ -154,9 +156,16 @@ def serve(
     return Process(command, cores)
 
 
-def hop(name: str, upstream: Address, cores: Sequence[int]) -> Process:
-    """Start a hop that passes everything on to `upstream`, without waiting for it; raises `StartError`."""
-    return Process(python("", "stacks", "hop", name, "--route", str(upstream), "--with-parent"), cores)
+def hop(name: str, upstream: Address, stack: str, service: str, cores: Sequence[int]) -> Process:
+    """Start a hop that passes calls of `stack` on to `upstream`, without waiting for it.
+
+    It is told what a gateway's configuration would tell it: the kind of upstream, and the service.
+    Raises `StartError`.
+    """
+    kind = _KINDS.get(stack.partition("-")[0], "")
+    told = ["--service", service] if kind == "grpc" else []
+    route = f"{kind}://{upstream}" if kind else str(upstream)
+    return Process(python("", "stacks", "hop", name, "--route", route, *told, "--with-parent"), cores)
 
 
 def accepted(server: Process) -> Served:

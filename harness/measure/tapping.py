@@ -154,7 +154,9 @@ def _chain(asked: Asked) -> Iterator[tuple[Address, list[_Tap]]]:
         upstream = Address.parse(arm.at) if arm.at else _started(stay, "server", _server(asked))
         for before, behind in reversed([*pairwise(names)]):
             if behind != "server":
-                upstream = _started(stay, behind, processes.hop(behind, upstream, ()))
+                upstream = _started(
+                    stay, behind, processes.hop(behind, upstream, arm.stack, asked.service, ())
+                )
             tap = TapHop()
             taps.append(_Tap(before, behind, tap))
             upstream = stay.enter_context(tap.serve([Route("/", upstream)], Address())).address

@@ -81,7 +81,8 @@ def title(comparison: Comparison) -> str:
     trials = f" in each of {comparison.trials} trials" if comparison.trials > 1 else ""
     return clean(
         f"{comparison.scenario}: {what}, {many}{count(comparison.users, 'user')}, "
-        f"sample {comparison.sample}; {forks}{trials}, turns of {units.duration(comparison.turn)}"
+        f"sample {comparison.sample}; {forks}{trials}, turns of "
+        f"{'up to ' if comparison.trials > 1 else ''}{units.duration(comparison.turn)}"
     )
 
 

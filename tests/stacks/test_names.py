@@ -59,7 +59,7 @@ def test_a_stack_may_be_named_by_the_path_of_what_makes_it():
     assert stacks.find("stacks.transports.floor:FloorStack").name == "floor"
     with pytest.raises(StackError, match="has no 'Nobody'"):
         stacks.find("stacks.transports.floor:Nobody")
-    with pytest.raises(MissingPackageError, match="needs the package 'no_such_module'"):
+    with pytest.raises(StackError, match="there is no module 'no_such_module'"):
         stacks.find("no_such_module:stack")
 
 
