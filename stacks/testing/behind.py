@@ -36,6 +36,11 @@ class Behind:
         self.name = f"{stack.name}@{hop.name}"
 
     @property
+    def tls(self) -> str:
+        """As the stack, where the hop passes on whatever comes."""
+        return "" if self._hop.carries else self._stack.tls
+
+    @property
     def multiplexes(self) -> bool:
         """As the stack."""
         return self._stack.multiplexes

@@ -199,7 +199,7 @@ def test_an_invalid_floor_gives_no_multiples_of_it(made):
 
 def test_an_arm_alone_has_nothing_to_be_held_against(made):
     assert decide(made.result({GRPC: 100_000})).sentence == (
-        "There is no arm with valid figures to hold against grpc-protobuf."
+        "grpc-protobuf was measured alone, so there is nothing to hold it against."
     )
 
 

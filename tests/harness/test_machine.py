@@ -1,3 +1,5 @@
+from importlib import metadata
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,3 +37,17 @@ def test_this_machine_can_be_described():
     assert here.fingerprint == machine.look().fingerprint
     assert machine.load() >= 0
     assert 0 <= machine.stolen() <= 1
+
+
+def test_what_belongs_to_an_extra_need_not_be_installed(monkeypatch):
+    version = metadata.version
+
+    def without(name):
+        if name in ("graphql-core", "orjson"):
+            raise metadata.PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(machine.metadata, "version", without)
+    found = machine.look().versions
+    assert "grpcio" in found
+    assert not {"graphql-core", "orjson"} & set(found)

@@ -1,4 +1,7 @@
 import math
+import re
+import threading
+import uuid
 from collections import Counter
 
 import pytest
@@ -78,9 +81,10 @@ def test_the_time_is_shared_and_every_point_is_asked(count, users, samples, seco
     assert sum(trial.seconds for trial in found) == pytest.approx(seconds)
     assert len({trial.seconds for trial in found}) == 1
     assert {trial.forks for trial in found} == {forks}
-    groups = len(found) // (len(users) * len(samples))
+    groups = len(found) // (len(set(users)) * len(set(samples)))
     asked = [(trial.users, trial.sample) for trial in found]
-    assert asked == [(u, s) for s in samples for u in users for _ in range(groups)]
+    points = [(u, s) for s in dict.fromkeys(samples) for u in dict.fromkeys(users)]
+    assert asked == [point for point in points for _ in range(groups)]
 
 
 @given(st.integers(1, MOST_USERS), st.sampled_from(list(shop.SAMPLES)))
@@ -302,7 +306,7 @@ def test_the_floor_needs_no_shared_channel():
     assert not stacks.find("floor").multiplexes
 
 
-@pytest.mark.parametrize("key", [{"at": "127.0.0.1:1"}, {"server": ("serve", "{port}")}])
+@pytest.mark.parametrize("key", [{"at": "127.0.0.1:1"}, {"server": ("true", "{port}")}])
 def test_a_stack_without_a_wire_takes_no_server(key):
     with pytest.raises(SpecError, match="memory has no wire"):
         plan.trials(plan.Wish(arms=(Arm(name="m", stack="memory", **key),)))
@@ -338,3 +342,53 @@ def test_without_trustme_tls_is_refused_with_the_remedy(monkeypatch):
     monkeypatch.setattr(certificates.importlib.util, "find_spec", lambda _name: None)
     with pytest.raises(MissingPackageError, match=r"trustme.*pip install 'rpcduel\[tls\]'"):
         trials(Wish(arms=(Arm(name="g", stack="grpc-json", tls=True),)))
+
+
+class Odd:
+    def fail(self, note: shop.Note) -> shop.Note:
+        raise KeyError(note.id)
+
+    def dice(self, note: shop.Note) -> shop.Note:
+        return shop.Note(uuid.uuid4().int & 0xFFFF_FFFF, b"")
+
+    def hang(self, note: shop.Note) -> shop.Note:
+        ending.wait(20)
+        return note
+
+
+ending = threading.Event()
+
+
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        ("Fail", r"Odd/Fail, asked with an example of size small, raised KeyError"),
+        ("Dice", "answers differently from call to call"),
+        ("Hang", r"did not return within 0\.05 s"),
+    ],
+)
+def test_a_handler_that_cannot_be_measured_is_told_before_anything_starts(monkeypatch, method, said):
+    ending.clear()
+    monkeypatch.setattr(shop, "Odd", Odd, raising=False)
+    monkeypatch.setattr(plan, "_PATIENCE", 0.05 if method == "Hang" else 20)
+    try:
+        with pytest.raises(SchemaError, match=said):
+            trials(Wish(arms=some(1), service="stacks.shop:Odd", method=method))
+    finally:
+        ending.set()
+
+
+def test_a_size_that_a_format_makes_too_long_leaves_its_arm_out():
+    arms = (Arm("m", "tcp-msgpack"), Arm("j", "rest-json"))
+    (trial,) = trials(Wish(arms=arms, users=(1,), samples=("7MiB",), method="Quote"))
+    assert names(trial) == ["m", "floor"]
+    assert re.fullmatch(r"as rest-json writes it, a message has \d+ bytes, .*", trial.left_out[0].reason)
+
+
+def test_points_that_are_asked_twice_are_measured_once():
+    assert len(trials(Wish(arms=some(1), users=(1, 1), samples=("small", "small")))) == 1
+
+
+def test_a_program_that_is_not_there_is_named():
+    with pytest.raises(SpecError, match="there is no program '/nope'"):
+        trials(Wish(arms=(Arm("a", "tcp-msgpack", python="/nope"),)))

@@ -47,7 +47,9 @@ def test_json_is_one_object_and_nothing_else(tmp_path):
 
 
 def test_each_load_is_a_trial_of_its_own(tmp_path):
-    found = rpcduel("--stack", "memory", "--users", "1,4", "--forks", "1", "--seconds", "1", cwd=tmp_path)
+    found = rpcduel(
+        "--stack", "tcp-msgpack", "--users", "1,4", "--forks", "1", "--seconds", "1", cwd=tmp_path
+    )
 
     assert found.returncode == 0, found.stderr
     (place,) = (tmp_path / "results").iterdir()
@@ -84,7 +86,7 @@ def test_a_dry_run_measures_and_stores_nothing(tmp_path):
         (["--stack", "tcp-msgpack,floor"], ["floor"]),
         (["unarry"], ["'unarry'", "unary"]),
         (["--arm", "tcp-msgpack,chanel=shared"], ["'chanel=shared'", "channel"]),
-        (["--arm", "floor@envoy"], ["hop 'envoy'"]),
+        (["--arm", "tcp-msgpack@teleport"], ["hop 'teleport'"]),
         (["--arm", "memory,work=spin:fast"], ["'spin:fast'", "spin:9us"]),
         (["--arm", "a=memory", "--arm", "a=memory-json"], ["'a'", "name of its own"]),
         (["--channel", "sharedd"], ["'sharedd'", "per-request"]),

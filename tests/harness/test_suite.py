@@ -25,12 +25,12 @@ stack = "grpc-protobuf"
 [arms.swap]
 stack   = "grpc-msgpack"
 channel = "shared"
-python  = "/opt/python"
+python  = "/bin/true"
 work    = "spin:9us"
 
 [arms."the Go one"]
 stack  = "grpc-protobuf"
-server = ["./orders", "--port", "{port}"]
+server = ["/bin/false", "--port", "{port}"]
 
 [arms.there]
 stack = "tcp-msgpack"
@@ -69,8 +69,8 @@ def test_a_whole_suite(suite):
         forks=8,
         arms=(
             Arm("today", "grpc-protobuf"),
-            Arm("swap", "grpc-msgpack", channel="shared", python="/opt/python", work="spin:9us"),
-            Arm("the Go one", "grpc-protobuf", server=("./orders", "--port", "{port}")),
+            Arm("swap", "grpc-msgpack", channel="shared", python="/bin/true", work="spin:9us"),
+            Arm("the Go one", "grpc-protobuf", server=("/bin/false", "--port", "{port}")),
             Arm("there", "tcp-msgpack", at="10.0.0.7:4000"),
         ),
     )
