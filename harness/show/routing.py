@@ -11,13 +11,16 @@ from harness.show import words
 from stacks.hops.probe import Answer, Question
 
 LEGEND = "REST and gRPC are the upstreams, self is the hop; then the HTTP status, and gRPC's behind a slash."
+_REQUEST = 31
+"""Cells of a request with the longest content-type that is asked with."""
 _WHO = {"grpc": "gRPC", "http": "REST", "": "self"}
 
 
 def render(found: Mapping[str, Sequence[Answer]], width: int = 80) -> str:
     """Write a line a question and a column a hop, in `width` cells."""
     table = Table(box=None, pad_edge=False, header_style="", padding=(0, 2, 0, 0))
-    for heading in ("request", *found):
+    table.add_column("request", overflow="fold", min_width=_REQUEST)
+    for heading in found:
         table.add_column(heading, overflow="fold")
     for answers in zip(*found.values(), strict=True):
         table.add_row(_question(answers[0].question), *map(_answer, answers))

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from stacks.base import Address, Client, Codec, Facts, Hop, Kind, Options, Route, Served, Service, Stack
+from stacks.errors import StackError
 from stacks.hops import routes
 
 
@@ -67,6 +68,7 @@ class Behind:
     @contextmanager
     def serve(self, service: Service, address: Address, options: Options) -> Iterator[Served]:
         """Serve behind the hop; the hop is the first to stop."""
+        self._check(options)
         with self._stack.serve(service, Address(), options) as behind:
             passed = [Route(self._prefix, behind.address, self._kind)]
             if self._told:
@@ -76,4 +78,9 @@ class Behind:
 
     def connect(self, address: Address, options: Options) -> Client:
         """As the stack."""
+        self._check(options)
         return self._stack.connect(address, options)
+
+    def _check(self, options: Options) -> None:
+        if options.tls is not None and not self.tls:
+            raise StackError(f"{self.name} has no TLS; leave tls off")

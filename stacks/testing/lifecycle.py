@@ -133,7 +133,7 @@ def test_a_taken_port_is_named_with_a_remedy(stack, serve, offered, descriptors)
     ):
         pytest.fail("two servers on one port")
     assert set(threading.enumerate()) <= threads
-    assert descriptors() == before
+    assert descriptors() <= before
     one_call(stack, served.address, offered)
 
 
