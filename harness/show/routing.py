@@ -11,8 +11,10 @@ from harness.show import words
 from stacks.hops.probe import Answer, Question
 
 LEGEND = "REST and gRPC are the upstreams, self is the hop; then the HTTP status, and gRPC's behind a slash."
-_REQUEST = 31
+_REQUEST = 30
 """Cells of a request with the longest content-type that is asked with."""
+_ANSWER = 10
+"""Cells of an answer such as ``gRPC 200/0``."""
 _WHO = {"grpc": "gRPC", "http": "REST", "": "self"}
 
 
@@ -21,7 +23,9 @@ def render(found: Mapping[str, Sequence[Answer]], width: int = 80) -> str:
     table = Table(box=None, pad_edge=False, header_style="", padding=(0, 2, 0, 0))
     table.add_column("request", overflow="fold", min_width=_REQUEST)
     for heading in found:
-        table.add_column(heading, overflow="fold")
+        table.add_column(
+            heading, overflow="fold", max_width=max(_ANSWER, (width - _REQUEST) // len(found) - 2)
+        )
     for answers in zip(*found.values(), strict=True):
         table.add_row(_question(answers[0].question), *map(_answer, answers))
     console = Console(width=width, color_system=None, markup=False, emoji=False, highlight=False)

@@ -19,7 +19,8 @@ _PREFIX = "/rpcduel.Probe/"
 _WHO = "rpcduel-upstream"
 """Header by which the upstreams say who they are."""
 _HEADERS = ((":status", "200"), ("content-type", "application/grpc"), (_WHO, "grpc"))
-_TRAILERS = (("grpc-status", "0"),)
+_TRAILERS = (("grpc-status", "0"), (_WHO, "grpc"))
+"""Who answered stands here, too: grpc.aio at times loses the headers of a response without a message."""
 _BODY = b"\0\0\0\0\0"
 """An empty message, as gRPC frames it."""
 
