@@ -66,9 +66,7 @@ class Player:
             Ready(self.check(), stated(self._setup.arm, self._stack), self._payload(), self._messages())
         )
         gc.collect()
-        gc.freeze()
-        if not self._setup.part:  # what a codec's garbage costs belongs to it
-            gc.disable()
+        gc.freeze()  # collections in turns then look at what calls make, not at libraries
         while isinstance(turn := baton.receive(), Turn):
             baton.send(self.play(turn))
         baton.send(Finished(self._recorder.histograms(), self._recorder.out_of_range))
