@@ -50,6 +50,10 @@ class Point(msgspec.Struct, frozen=True):
     """Calls on connections that have carried one; None where each has a connection of its own."""
     closing: Part
     """What was said when the connections were closed, beside all calls."""
+    streams: int | None = None
+    """Most of them under way at once on one connection; None where the protocol has no streams that tell."""
+    refused: int = 0
+    """Calls that were not taken (``REFUSED_STREAM``)."""
 
     @property
     def total(self) -> Part:
@@ -71,6 +75,8 @@ class Tapped(msgspec.Struct, frozen=True):
     """Of a call with streams: its requests, or its replies where it has only one request."""
     points: tuple[Point, ...]
     """From the client to the server."""
+    failed: int = 0
+    """Calls that failed because the server limits the streams of a connection; any other failure ends it."""
 
 
 def part(before: Counts, after: Counts, calls: int, payload: tuple[int, int]) -> Part:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from stacks import service
-from stacks.base import LOOPBACK, MAX_MESSAGE, Address, Route
+from stacks.base import LOOPBACK, MAX_MESSAGE, Address, Options, Route
 from stacks.errors import StackError
 from stacks.hops import routes
 from stacks.serving import pass_on, secured, serve
@@ -28,8 +28,11 @@ def main(arguments: list[str] | None = None) -> int:
                 address,
                 offered=given.service,
                 worked=given.work,
-                max_message=given.max_message,
-                tls=secured(given.tls_cert, given.tls_key),
+                options=Options(
+                    max_message=given.max_message,
+                    tls=secured(given.tls_cert, given.tls_key),
+                    max_streams=given.max_streams,
+                ),
                 with_parent=given.with_parent,
             )
     except StackError as error:
@@ -71,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--service", default=service.DEFAULT, help="module:Class (default: %(default)s)")
     add("--work", default="", help="simulated work, for example spin:9us")
     add("--max-message", type=int, default=MAX_MESSAGE, help="bytes (default: %(default)s)")
+    add("--max-streams", type=int, default=0, help="calls of a connection at once; 0 for the library's own")
     add("--tls-cert", default="", metavar="FILE", help="certificate in PEM, for TLS")
     add("--tls-key", default="", metavar="FILE", help="its private key in PEM")
     return parser

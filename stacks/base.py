@@ -20,6 +20,8 @@ R_co = TypeVar("R_co", bound=msgspec.Struct, covariant=True)
 LOOPBACK = "127.0.0.1"
 MAX_MESSAGE = 8 * 1024 * 1024
 """Bytes of one encoded message that any side takes, unless told otherwise."""
+STREAM_LIMIT = "stream limit"
+"""Ability of a stack whose server can limit the calls that a connection has at once."""
 _LAST_PORT = 65535
 
 
@@ -137,6 +139,8 @@ class Options(msgspec.Struct, frozen=True):
     """Bytes of one encoded message, either way; larger ones are refused, not buffered."""
     tls: Tls | None = None
     """How the connection is secured; None for plaintext."""
+    max_streams: int = 0
+    """Calls that the server lets one connection have at once; 0 for as many as its library has by itself."""
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -153,7 +157,7 @@ class Facts(msgspec.Struct, frozen=True):
     """How far the caller's deadline travels."""
     max_message: int
     abilities: tuple[str, ...]
-    """Of: deadlines, cancellation, metadata, flow control, streams, multiplexing."""
+    """Of: deadlines, cancellation, metadata, flow control, streams, multiplexing, stream limit."""
     versions: dict[str, str]
 
 

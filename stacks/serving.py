@@ -15,7 +15,7 @@ import msgspec
 
 import stacks
 from stacks import hops, service, work
-from stacks.base import MAX_MESSAGE, Address, Options, Route, Served, Tls
+from stacks.base import MAX_MESSAGE, STREAM_LIMIT, Address, Options, Route, Served, Tls
 from stacks.errors import StackError
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
@@ -28,8 +28,7 @@ def serve(
     *,
     offered: str = service.DEFAULT,
     worked: str = "",
-    max_message: int = MAX_MESSAGE,
-    tls: Tls | None = None,
+    options: Options | None = None,
     with_parent: bool = False,
 ) -> None:
     """Serve `offered` (``module:Class``) until SIGTERM or SIGINT; needs the main thread.
@@ -40,14 +39,19 @@ def serve(
     standard input, which comes when the process at its other end has gone, however it went.
     Raises `StackError` for what cannot be served.
     """
-    if max_message <= 0:
-        raise StackError(f"max-message {max_message} is no size; give bytes, for example {MAX_MESSAGE}")
+    options = options or Options()
+    if options.max_message <= 0:
+        raise StackError(
+            f"max-message {options.max_message} is no size; give bytes, for example {MAX_MESSAGE}"
+        )
     with _signals() as stopping:
         found = stacks.find(stack)
         if not found.wire:
             raise StackError(f"stack {stack!r} has no wire, so nobody could call it; choose another")
+        streams = options.max_streams
+        if streams and (streams < 0 or STREAM_LIMIT not in found.facts.abilities):
+            raise StackError(f"max-streams {streams}: {stack} has no such {STREAM_LIMIT}; leave it out")
         served = work.add(service.load(offered), worked)
-        options = Options(max_message=max_message, tls=tls)
         with found.serve(served, address or Address(), options) as server:
             _stay(server, stopping, with_parent=with_parent)
 

@@ -10,8 +10,10 @@ from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+import msgspec
+
 import stacks
-from harness import tapped
+from harness import eligibility, tapped
 from harness.measure import processes
 from harness.measure.contender import ArmError
 from harness.measure.processes import Process, StartError
@@ -21,6 +23,7 @@ from scenarios.arm import Arm, SpecError
 from scenarios.batch import Batch, Call
 from stacks import service as services
 from stacks.base import Address, Kind, Method, Options, Route, Stack
+from stacks.errors import CallError
 from stacks.hops.tap import TapHop
 from stacks.hops.tap_counts import Counts
 
@@ -72,7 +75,7 @@ def play(asked: Asked) -> Tapped:
     _check(asked, stack, method)
     payload = _payload(stack, method, asked.sample)
     with _chain(asked) as (address, taps):
-        readings = _read(asked, stack, method, address, taps)
+        readings, failed = _read(asked, stack, method, address, taps)
     return Tapped(
         stack=stack.name,
         hops=arm.hops,
@@ -83,6 +86,7 @@ def play(asked: Asked) -> Tapped:
         calls=asked.calls,
         messages=1 if method.kind is Kind.UNARY else MESSAGES,
         points=tuple(_point(*each, asked, payload) for each in zip(taps, readings, strict=True)),
+        failed=failed,
     )
 
 
@@ -95,6 +99,8 @@ def _point(tap: _Tap, reading: _Reading, asked: Asked, payload: tuple[int, int])
         protocols=tuple(sorted(end.protocols)),
         connections=end.connections,
         most=end.most,
+        streams=end.streams or None,
+        refused=end.refused,
         seen=None if {*end.protocols} & _SILENT or not end.protocols else end.calls,
         first=tapped.part(reading.start, reading.first, firsts, payload),
         steady=tapped.part(reading.first, reading.steady, later, payload) if later else None,
@@ -116,7 +122,11 @@ def _check(asked: Asked, stack: Stack, method: Method[Any, Any]) -> None:
     if method.kind not in stack.kinds:
         kinds = ", ".join(kind for kind in Kind if kind in stack.kinds)
         raise SpecError(f"{method.name} is a {method.kind} call, and {stack.name} carries: {kinds}")
-    channels.check(asked.arm.channel, multiplexes=stack.multiplexes, stack=stack.name)
+    if asked.arm.tls:
+        raise SpecError("nothing can be told apart under TLS; leave tls off")
+    if asked.arm.beside:
+        raise SpecError("a tap counts calls of one size; leave beside out")
+    eligibility.check(msgspec.structs.replace(asked.arm, name=asked.arm.name or stack.name), stack)
     if not 0 < asked.users <= MOST_USERS:
         raise SpecError(f"users={asked.users}: must be from 1 to {MOST_USERS}")
     if not asked.users <= asked.calls <= MOST_CALLS:
@@ -151,7 +161,11 @@ def _chain(asked: Asked) -> Iterator[tuple[Address, list[_Tap]]]:
     arm, taps = asked.arm, []
     names = ("client", *arm.hops, "server")
     with ExitStack() as stay:
-        upstream = Address.parse(arm.at) if arm.at else _started(stay, "server", _server(asked))
+        upstream = (
+            Address.parse(arm.at)
+            if arm.at
+            else _started(stay, "server", processes.serve(arm, asked.service, ()))
+        )
         for before, behind in reversed([*pairwise(names)]):
             if behind != "server":
                 upstream = _started(
@@ -161,11 +175,6 @@ def _chain(asked: Asked) -> Iterator[tuple[Address, list[_Tap]]]:
             taps.append(_Tap(before, behind, tap))
             upstream = stay.enter_context(tap.serve([Route("/", upstream)], Address())).address
         yield upstream, taps[::-1]
-
-
-def _server(asked: Asked) -> Process:
-    arm = asked.arm
-    return processes.serve(arm.stack, asked.service, arm.work, arm.python, ())
 
 
 def _started(stay: ExitStack, what: str, process: Process) -> Address:
@@ -178,8 +187,8 @@ def _started(stay: ExitStack, what: str, process: Process) -> Address:
 
 def _read(
     asked: Asked, stack: Stack, method: Method[Any, Any], address: Address, taps: Sequence[_Tap]
-) -> list[_Reading]:
-    """Make all calls, and read the taps when nothing passes any more."""
+) -> tuple[list[_Reading], int]:
+    """Make all calls, and read the taps when nothing passes any more; also gives how many calls failed."""
     requests = [samples.request(method, asked.sample, user, MESSAGES) for user in range(asked.users)]
     opened = channels.opened(
         asked.arm.channel,
@@ -188,34 +197,50 @@ def _read(
         method,
         multiplexes=stack.multiplexes,
     )
-    start, firsts = _counts(taps), _firsts(asked)
+    start, firsts, failed = _counts(taps), _firsts(asked), 0
     with opened as calls:
         if asked.arm.channel == "per-request":
-            _together(calls, requests, firsts)
+            failed += _together(calls, requests, firsts, limited=bool(asked.arm.streams))
         else:
             # One after the other, so that each gets a connection that has carried none.
             for number in range(firsts):
                 user = number % asked.users
                 _call(calls[user], requests[user])
         first = _quiet(taps)
-        _together(calls, requests, asked.calls - firsts)
+        failed += _together(calls, requests, asked.calls - firsts, limited=bool(asked.arm.streams))
         steady = _quiet(taps) if asked.calls > firsts else first
     _closed(taps[0])
-    return [_Reading(*each) for each in zip(start, first, steady, _quiet(taps), strict=True)]
+    return [_Reading(*each) for each in zip(start, first, steady, _quiet(taps), strict=True)], failed
 
 
-def _together(calls: Sequence[Call], requests: Sequence[Any], number: int) -> None:
-    """Make so many calls, all users at once; raises the first error, after which no call begins."""
-    tickets, failures = iter(range(number)), list[BaseException]()
+def _together(calls: Sequence[Call], requests: Sequence[Any], number: int, *, limited: bool) -> int:
+    """Make so many calls, all users at once; raises the first error, after which no call begins.
+
+    Where the server limits streams, calls that fail are counted instead.
+    """
+    tickets, failures, refused = iter(range(number)), list[BaseException](), list[CallError]()
 
     def use(call: Call, request: Any) -> None:
         try:
             while not failures and next(tickets, None) is not None:
-                _call(call, request)
+                try:
+                    _call(call, request)
+                except CallError as error:
+                    if not limited:
+                        raise
+                    refused.append(error)
         except BaseException as error:  # noqa: BLE001 -- raised again where it can be told
             failures.append(error)
 
     users = [threading.Thread(target=use, args=each) for each in zip(calls, requests, strict=True)]
+    _live(users, failures)
+    if failures:
+        raise failures[0]
+    return len(refused)
+
+
+def _live(users: Sequence[threading.Thread], failures: list[BaseException]) -> None:
+    """Run all threads to their end; what interrupts us is added to `failures`, which they look at."""
     try:
         for user in users:
             user.start()
@@ -228,8 +253,6 @@ def _together(calls: Sequence[Call], requests: Sequence[Any], number: int) -> No
         for user in users:
             if user.ident is not None:
                 user.join()
-    if failures:
-        raise failures[0]
 
 
 def _call(call: Call, request: Any) -> None:

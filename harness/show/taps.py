@@ -38,6 +38,8 @@ def _point(point: Point) -> dict[str, object]:
         "connections": point.connections,
         "most": point.most,
         "seen": point.seen,
+        "streams": point.streams,
+        "refused": point.refused,
         **_part(point.total),
         "first": _part(point.first),
         "steady": None if point.steady is None else _part(point.steady),
@@ -91,6 +93,10 @@ def _title(tapped: Tapped) -> str:
 
 def _place(point: Point) -> str:
     seen = "" if point.seen is None else f"; {_many(point.seen, 'call')} seen"
+    if point.streams is not None:
+        seen += f", at most {point.streams:,} at once on a connection"
+    if point.refused:
+        seen += f", {point.refused:,} refused"
     spoken = " and ".join(point.protocols) or "nothing said"
     most = f", {point.most} at once" if point.connections > 1 else ""
     return f"{point.before} → {point.behind}: {_many(point.connections, 'connection')}{most}; {spoken}{seen}"

@@ -23,7 +23,7 @@ class Books:
         self._running: dict[Observer, None] = {}
         self._ended: deque[Connection] = deque(maxlen=_KEPT)
         self._opened = self._most = 0
-        self._calls = 0
+        self._calls = self._streams = self._refused = 0
         self._out = self._back = Bytes()
         self._protocols: Counter[str] = Counter()
 
@@ -45,6 +45,8 @@ class Books:
             counted = observer.counted()
             self._ended.append(counted)
             self._calls += counted.calls
+            self._streams = max(self._streams, counted.streams)
+            self._refused += counted.refused
             self._out += counted.out
             self._back += counted.back
             if observer.protocol:
@@ -79,4 +81,6 @@ class Books:
                 protocols=dict(self._protocols + spoken),
                 out=sum((each.out for each in running), self._out),
                 back=sum((each.back for each in running), self._back),
+                streams=max([self._streams, *(each.streams for each in running)]),
+                refused=self._refused + sum(each.refused for each in running),
             )

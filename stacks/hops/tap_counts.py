@@ -49,6 +49,10 @@ class Connection(msgspec.Struct, frozen=True):
     """Calls that began, as far as the protocol tells; 0 where it does not."""
     out: Bytes
     back: Bytes
+    streams: int = 0
+    """Most calls that were under way at once; 0 where the protocol does not tell."""
+    refused: int = 0
+    """Calls that the other side did not take: HTTP/2's ``REFUSED_STREAM``."""
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -68,6 +72,10 @@ class Counts(msgspec.Struct, frozen=True):
     out: Bytes = Bytes()
     """From those who connect."""
     back: Bytes = Bytes()
+    streams: int = 0
+    """Most calls that were under way at once on one connection; 0 where no protocol tells."""
+    refused: int = 0
+    """Calls that were not taken."""
 
 
 def _values(found: Bytes) -> tuple[Any, ...]:

@@ -12,6 +12,9 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _HEAD = 9
 _DATA, _HEADERS, _RESET, _PROMISE, _CONTINUATION = 0, 1, 3, 5, 9
 _END_STREAM, _PADDED = 1, 8
+_CODE, _REFUSED = 4, 7
+"""Length of an error code, and that of ``REFUSED_STREAM``."""
+_BOTH = 3
 _STREAMS = 8192
 """Streams with messages under way that are kept apart; of more the 5 bytes before messages are not told."""
 _LOOK = 4096
@@ -49,6 +52,28 @@ class _Both:
         self.grpc = False
         self.looking = True
         self.ways: tuple[dict[int, Side], dict[int, Side]] = ({}, {})
+        self._open: dict[int, int] = {}
+        """Streams under way, and by which directions they have been ended: 1, 2."""
+
+    def begin(self, stream: int, flow: Flow) -> None:
+        """Note that a stream was opened; of more than 8,192 at once the rest is not told."""
+        if len(self._open) < _STREAMS:
+            self._open[stream] = 0
+            flow.streams = max(flow.streams, len(self._open))
+
+    def end(self, stream: int, way: int) -> None:
+        """Note that one direction has ended it: it is over when both have."""
+        self.ways[way].pop(stream, None)
+        if stream in self._open:
+            self._open[stream] |= 1 << way
+            if self._open[stream] == _BOTH:
+                del self._open[stream]
+
+    def reset(self, stream: int) -> None:
+        """Note that it is over."""
+        self._open.pop(stream, None)
+        for each in self.ways:
+            each.pop(stream, None)
 
     def side(self, way: int, stream: int, flow: Flow) -> Side | None:
         """Find who reads messages of a stream; None where they are not told apart."""
@@ -88,14 +113,18 @@ def _frames(flow: Flow, both: _Both, way: int) -> Script:
             if kind == _HEADERS and not way and stream > last:
                 last = stream
                 flow.calls += 1
+                both.begin(stream, flow)
             yield from _headers(length, both)
+        elif kind == _RESET and length >= _CODE:
+            code = yield Take(_CODE, CONTROL)
+            flow.refused += int.from_bytes(code, "big") == _REFUSED
+            yield Skip(length - _CODE, CONTROL)
         else:
             yield Skip(length, CONTROL)
         if kind == _RESET:
-            for each in both.ways:
-                each.pop(stream, None)
+            both.reset(stream)
         elif kind in (_DATA, _HEADERS) and flags & _END_STREAM:
-            both.ways[way].pop(stream, None)
+            both.end(stream, way)
 
 
 def _data(length: int, flags: int, side: Side | None) -> Script:

@@ -61,7 +61,12 @@ class Observer:
     def counted(self) -> Connection:
         """Give what there is up to now."""
         return Connection(
-            self.protocol or UNKNOWN, self._out.calls, Bytes.of(self._out), Bytes.of(self._back)
+            self.protocol or UNKNOWN,
+            self._out.calls,
+            Bytes.of(self._out),
+            Bytes.of(self._back),
+            self._out.streams,
+            self._out.refused + self._back.refused,
         )
 
     def _see(self, way: int, data: bytes) -> None:

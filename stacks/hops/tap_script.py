@@ -13,15 +13,19 @@ ALL = 1 << 63
 
 
 class Flow:
-    """What went one way: bytes in all, those of each kind, and calls that began."""
+    """What went one way: bytes in all, those of each kind, calls that began, and what became of them.
 
-    __slots__ = ("calls", "parts", "total")
+    `streams` are the most calls that were under way at once, `refused` those that this side did not take,
+    where the protocol tells.
+    """
+
+    __slots__ = ("calls", "parts", "refused", "streams", "total")
 
     def __init__(self) -> None:
         """Start at nothing."""
         self.total = 0
         self.parts = [0, 0, 0, 0]
-        self.calls = 0
+        self.calls = self.streams = self.refused = 0
 
 
 class Step(Protocol):

@@ -11,7 +11,18 @@ from typing import Any, TypeVar
 import grpc
 import grpc.aio
 
-from stacks.base import MAX_MESSAGE, Address, Codec, Facts, Format, Kind, Options, Served, Service
+from stacks.base import (
+    MAX_MESSAGE,
+    STREAM_LIMIT,
+    Address,
+    Codec,
+    Facts,
+    Format,
+    Kind,
+    Options,
+    Served,
+    Service,
+)
 from stacks.errors import AddressError
 from stacks.transports import dispatch, listener, loop, streams
 from stacks.transports.grpc_client import HANDLED, GrpcClient, limits
@@ -21,6 +32,7 @@ from stacks.transports.streams import Stream
 T = TypeVar("T")
 
 _KINDS = frozenset(Kind)
+_ABILITIES = ("deadlines", "cancellation", "metadata", "flow control", "streams", "multiplexing")
 
 
 class GrpcStack:
@@ -51,7 +63,7 @@ class GrpcStack:
             tls="off",
             deadline="travels to the server (grpc-timeout), which stops waiting",
             max_message=MAX_MESSAGE,
-            abilities=("deadlines", "cancellation", "metadata", "flow control", "streams", "multiplexing"),
+            abilities=(*_ABILITIES, STREAM_LIMIT),
             versions={name: metadata.version(name) for name in ("grpcio", "uvloop")}
             | dict(self._format.versions),
         )
@@ -67,7 +79,8 @@ class GrpcStack:
 
         @asynccontextmanager
         async def opened() -> AsyncIterator[Address]:
-            server = grpc.aio.server(options=[*limits(options), ("grpc.so_reuseport", 0)])
+            most = [("grpc.max_concurrent_streams", options.max_streams)] if options.max_streams else []
+            server = grpc.aio.server(options=[*limits(options), ("grpc.so_reuseport", 0), *most])
             server.add_generic_rpc_handlers((handlers,))
             port = _bind(server, address, credentials)
             await server.start()

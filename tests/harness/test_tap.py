@@ -54,6 +54,21 @@ def test_grpc_opens_the_connections_that_the_mode_says(told, mode, users, connec
     assert found["first"]["calls"] == connections
 
 
+@pytest.mark.parametrize(("limit", "users", "streams"), [(2, 6, 2), (100, 6, 6)])
+def test_calls_beyond_the_servers_limit_wait_in_the_client(told, limit, users, streams):
+    spec = f"grpc-protobuf,channel=shared,streams={limit},work=wait:100ms"
+    found = told(spec, "--calls", "18", "--users", str(users))
+    assert (found["connections"], found["calls"], found["seen"]) == (1, 18, 18)
+    assert found["streams"] <= streams + found["refused"]
+    assert found["streams"] >= min(limit, users) > 1
+    # A server may still count a stream that its client has seen end.
+    assert found["failed"] == found["refused"] <= 9
+
+
+def test_what_has_no_streams_tells_of_none(told):
+    assert told("tcp-msgpack", "--calls", "4")["streams"] is None
+
+
 def test_every_user_calls_where_there_are_just_as_many_calls(told):
     found = told("grpc-protobuf", "--calls", "8", "--users", "8")
     assert (found["connections"], found["steady"]) == (8, None)
@@ -124,6 +139,9 @@ def test_a_server_that_runs_already_is_tapped_too(told):
         (["nothing"], "there is no stack 'nothing'"),
         (["memory"], "memory has no wire, so there is nothing to tap"),
         (["thrift-binary,channel=shared"], "channel=shared is not applicable to thrift-binary"),
+        (["grpc-protobuf,tls=on"], "nothing can be told apart under TLS; leave tls off"),
+        (["tcp-msgpack,streams=3"], "tcp-msgpack has no stream limit; leave streams out"),
+        (["grpc-protobuf,beside=1MiB"], "a tap counts calls of one size; leave beside out"),
         (["tcp-msgpack,channel=some"], "there is no channel mode 'some'"),
         (["tcp-msgpack", "--method", "Haggle"], "Haggle is a bidi call, and tcp-msgpack carries: unary"),
         (["tcp-msgpack", "--method", "Nothing"], "has no method 'Nothing'"),
@@ -132,7 +150,7 @@ def test_a_server_that_runs_already_is_tapped_too(told):
         (["tcp-msgpack", "--calls", "many"], "'many' is not a valid integer"),
         (["tcp-msgpack", "--sample", "huge"], "huge"),
         (["tcp-msgpack", "--service", "no.such:Shop"], "no.such:Shop"),
-        (["tcp-msgpack,python=/no/python"], "/no/python: cannot be started"),
+        (["tcp-msgpack,python=/no/python"], "there is no program '/no/python'"),
         (["tcp-msgpack,python=/bin/false"], "the server ended at once with exit code 1"),
         (["tcp-msgpack,at=127.0.0.1:1"], "127.0.0.1"),
         ([], "Missing argument 'SPEC'"),

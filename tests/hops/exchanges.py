@@ -14,6 +14,7 @@ class Exchange(NamedTuple):
     out: Bytes
     back: Bytes
     steps: list  # of (0 for out or 1 for back, bytes)
+    streams: int = 0
 
 
 def counted(body=0, framing=0, headers=0, control=0, other=0):
@@ -51,6 +52,7 @@ def grpc_exchange(opening):
             (0, h2(0, 1, 3, grpc(b"request")[3:]) + h2(8, 0, 0, bytes(4))),
             (1, h2(6, 0, 0, bytes(8)) + h2(0, 0, 3) + h2(1, 5, 3, bytes(11))),
         ],
+        streams=1,
     )
 
 
@@ -97,6 +99,7 @@ EXCHANGES = {
             (1, h2(1, 0, 1, b"start") + h2(9, 4, 1, b"on now") + h2(0, 9, 1, b"\3answer\0\0\0")),
             (1, h2(3, 0, 1, bytes(4))),
         ],
+        streams=1,
     ),
     "HTTP/1": Exchange(
         "HTTP/1",

@@ -32,7 +32,7 @@ def see(steps):
 
 
 def wanted(exchange):
-    return Connection(exchange.protocol, exchange.calls, exchange.out, exchange.back)
+    return Connection(exchange.protocol, exchange.calls, exchange.out, exchange.back, exchange.streams)
 
 
 @pytest.mark.parametrize("name", EXCHANGES)
@@ -158,6 +158,45 @@ def test_a_stream_that_was_reset_is_forgotten():
     observer.answered(h2(3, 0, 1, bytes(4)))
     observer.sent(h2(0, 0, 1, grpc(b"again")))
     assert observer.counted().out.body == 2 + 5
+
+
+END, HEADERS_END = 1, 4
+
+
+def opened(stream, flags=HEADERS_END):
+    return h2(1, flags, stream, b"application/grpc")
+
+
+def reset(stream, code):
+    return h2(3, 0, stream, code.to_bytes(4, "big"))
+
+
+@pytest.mark.parametrize(
+    ("steps", "streams", "refused"),
+    [
+        ([(0, opened(1)), (0, opened(3)), (0, opened(5))], 3, 0),
+        ([(0, opened(1, HEADERS_END | END)), (1, opened(1, HEADERS_END | END)), (0, opened(3))], 1, 0),
+        ([(0, opened(1, HEADERS_END | END)), (0, opened(3))], 2, 0),
+        ([(0, opened(1)), (1, opened(1, HEADERS_END | END)), (0, opened(3))], 2, 0),
+        ([(0, opened(1)), (0, h2(0, END, 1)), (1, h2(0, END, 1)), (0, opened(3))], 1, 0),
+        ([(0, opened(1)), (1, reset(1, 7)), (0, opened(3)), (1, reset(3, 7))], 1, 2),
+        ([(0, opened(1)), (0, reset(1, 8)), (0, opened(3)), (1, reset(3, 0))], 1, 0),
+        ([(0, opened(1)), (1, h2(3, 0, 1, b"\0\0\0\7more"))], 1, 1),
+        ([(0, opened(1)), (1, h2(3, 0, 1, b"\0"))], 1, 0),
+    ],
+    ids=lambda value: None if isinstance(value, list) else str(value),
+)
+def test_streams_under_way_and_those_not_taken_are_counted(steps, streams, refused):
+    found = see([(0, PREFACE), *steps])
+    assert (found.streams, found.refused) == (streams, refused)
+    for bytes_ in (found.out, found.back):
+        assert bytes_.other == 0
+
+
+def test_streams_of_which_there_are_too_many_are_counted_no_further(monkeypatch):
+    monkeypatch.setattr(tap_http2, "_STREAMS", 4)
+    found = see([(0, PREFACE), *((0, opened(stream)) for stream in range(1, 21, 2))])
+    assert (found.calls, found.streams) == (10, 4)
 
 
 def test_a_server_that_speaks_first_and_much_is_not_kept():
