@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import product
-from threading import Thread
 from typing import Any
 
 import msgspec
 
 import stacks
-from harness import secured
+from harness import eligibility
+from harness.eligibility import Point
 from harness.results import LeftOut, Trial
 from scenarios import arm as arms
-from scenarios import catalog, channels, samples
+from scenarios import catalog, slo
 from scenarios.arm import Arm, SpecError
 from scenarios.catalog import Scenario
-from stacks import examples, hops
+from scenarios.load import WAITING, Arrivals, Open, parse_rate
+from stacks import examples
 from stacks import service as services
-from stacks.base import MAX_MESSAGE, Kind, Method, Service, Stack
-from stacks.errors import ProtocolError, SchemaError, StackError
+from stacks.base import Kind, Method, Service, Stack
+from stacks.errors import StackError
 
 FLOOR = Arm(name="floor", stack="floor")
 MOST_USERS = 10_000
 MOST_FORKS = 200
+MOST_WAITING = 1_000_000
 MOST_SECONDS = 86_400.0
 _PART_BYTES = 100 * 1024
-_PATIENCE = 10.0
-"""Seconds that a handler has to answer two examples."""
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -40,18 +40,14 @@ class Wish(msgspec.Struct, frozen=True):
     users: tuple[int, ...] = ()
     samples: tuple[str, ...] = ()
     seconds: float | None = None
-    forks: int = 5
+    forks: int | None = None
     service: str = services.DEFAULT
     method: str = ""
-
-
-class Point(msgspec.Struct, frozen=True):
-    """Where a question is asked: one value of everything that varies from trial to trial."""
-
-    sample: str
-    users: int
-    method: str
-    part: str
+    rates: tuple[str, ...] = ()
+    """Of an open loop, as `scenarios.load.parse_rate` reads them."""
+    arrivals: str = ""
+    waiting: int | None = None
+    slo: str = ""
 
 
 def trials(wish: Wish) -> list[Trial]:
@@ -61,18 +57,36 @@ def trials(wish: Wish) -> list[Trial]:
         known = ", ".join(catalog.SCENARIOS)
         raise SpecError(f"there is no scenario {wish.scenario!r}; scenarios are: {known}")
     _check(wish)
+    own = _planned(wish, scenario)
+    planned = own + _also(wish, scenario)
+    if wish.seconds is None:
+        return planned
+    seconds = wish.seconds / len(planned)
+    return [msgspec.structs.replace(trial, seconds=seconds) for trial in planned]
+
+
+def _planned(wish: Wish, scenario: Scenario) -> list[Trial]:
     offered = services.load(wish.service)
     named = _named(wish, scenario)
     found = {arm.stack: stacks.find(arm.stack) for arm in named}
     for arm in named:
-        _check_arm(arm, found[arm.stack])
+        eligibility.check(arm, found[arm.stack])
     methods = _methods(wish, scenario, offered)
-    if scenario.vary:
+    if scenario.forms or scenario.by_method:
         planned = list(_varied(wish, scenario, offered, named, methods, found))
     else:
         planned = list(_plain(wish, scenario, offered, named, methods, found))
-    seconds = (scenario.seconds if wish.seconds is None else wish.seconds) / len(planned)
-    return [msgspec.structs.replace(trial, seconds=seconds) for trial in planned]
+    return [msgspec.structs.replace(trial, seconds=scenario.seconds / len(planned)) for trial in planned]
+
+
+def _also(wish: Wish, scenario: Scenario) -> list[Trial]:
+    """Plan what is asked with a scenario, of the same arms; there may be none that can take part."""
+    planned = []
+    for name in scenario.also:
+        with suppress(SpecError):
+            more = msgspec.structs.replace(wish, scenario=name, baseline="")
+            planned += _planned(more, catalog.SCENARIOS[name])
+    return planned
 
 
 def _named(wish: Wish, scenario: Scenario) -> list[Arm]:
@@ -85,24 +99,6 @@ def _named(wish: Wish, scenario: Scenario) -> list[Arm]:
             for arm in asked
         )
     return arms.name_all(list(asked))
-
-
-def _check_arm(arm: Arm, stack: Stack) -> None:
-    for program in (arm.python, *arm.server[:1]):
-        if program and shutil.which(program) is None:
-            raise SpecError(f"arm {arm.name!r}: there is no program {program!r} that could be started")
-    if not stack.wire and (arm.at or arm.server):
-        raise SpecError(f"arm {arm.name!r}: {arm.stack} has no wire, so it takes no at and no server")
-    channels.check(arm.channel, multiplexes=stack.multiplexes, stack=arm.stack)
-    secured.check(arm, stack)
-    transport = arm.stack.partition("-")[0]
-    for name in arm.hops:
-        carries = hops.find(name).carries
-        if not stack.wire or (carries and transport not in carries):
-            known = ", ".join(sorted(carries)) or "every transport that has a wire"
-            raise SpecError(
-                f"arm {arm.name!r}: {arm.stack} does not pass through {name}, which carries {known}"
-            )
 
 
 def _methods(wish: Wish, scenario: Scenario, offered: Service) -> tuple[str, ...]:
@@ -129,9 +125,10 @@ def _plain(
 ) -> Iterator[Trial]:
     """Plan a trial a point; where there are many arms, several that share the baseline."""
     baseline = _baseline(wish, [arm.name for arm in named])
-    varied = (*_points(wish, scenario), methods, scenario.parts)
-    for sample, users, method, part in product(*varied):
-        point = Point(sample, users, method, part)
+    rates = dict.fromkeys(wish.rates or scenario.rates or ("",))
+    varied = (*_points(wish, scenario), methods, scenario.parts, rates)
+    for sample, users, method, part, rate in product(*varied):
+        point = Point(sample, users, method, part, rate)
         fit, left_out = _sorted_out(named, point, offered, found, scenario)
         if not fit:
             raise SpecError(f"no arm can take part in {wish.scenario}: {left_out[0].reason}")
@@ -189,16 +186,26 @@ def _forms(
 ) -> tuple[list[Arm], list[LeftOut]]:
     """Make the forms of arms that a scenario asks for, and tell which cannot be and why."""
     forms, impossible = [], []
-    for arm, value in product(family, methods if scenario.vary == "method" else scenario.values):
-        label = ("@" + "@".join(value) if value else " direct") if scenario.vary == "hops" else f" {value}"
-        made = msgspec.structs.replace(arm, name=f"{arm.name}{label}", **{scenario.vary: value})
+    wanted = tuple({"method": name} for name in methods) if scenario.by_method else scenario.forms
+    for arm, form in product(family, wanted):
+        made = msgspec.structs.replace(arm, name=arm.name + _label(form), **form)
         try:
-            _check_arm(made, found[arm.stack])
+            eligibility.check(made, found[arm.stack])
         except (SpecError, StackError) as error:
             impossible.append(LeftOut(made.name, str(error)))
         else:
             forms.append(made)
     return forms, impossible
+
+
+def _label(form: Mapping[str, Any]) -> str:
+    """Say what a form is, to stand behind the name of its arm."""
+    words = []
+    for key, value in form.items():
+        if key == "hops":
+            return "@" + "@".join(value) if value else " direct"
+        words.append(str(value) if key in ("channel", "method") else f"{key}={value}")
+    return " " + " ".join(words)
 
 
 def _sorted_out(
@@ -208,68 +215,12 @@ def _sorted_out(
     fit, left_out = [], []
     for arm in named:
         method = offered[arm.method or point.method]
-        reason = _unfit(found[arm.stack], method, point, scenario)
+        reason = eligibility.unfit(found[arm.stack], arm, method, point, scenario.messages)
         if reason:
             left_out.append(LeftOut(arm.name, reason))
         else:
             fit.append(arm)
     return fit, tuple(left_out)
-
-
-def _unfit(stack: Stack, method: Method[Any, Any], point: Point, scenario: Scenario) -> str:
-    """Say why `stack` cannot carry `method`; empty if it can.
-
-    Raises `SchemaError` or `ProtocolError` for a message that its format cannot hold.
-    """
-    if point.users > 1 and (point.part or not stack.wire):
-        return "what has no wire never waits, so one user's calls would all come before the next one's"
-    if not point.part and method.kind not in stack.kinds:
-        kinds = ", ".join(kind for kind in Kind if kind in stack.kinds)
-        return f"{method.name} is a {method.kind} call, and {stack.name} carries: {kinds}"
-    if not stack.wire and stack.name == "memory":
-        return "memory has no bytes" if point.part else ""
-    requests, replies = stack.codec(method.request), stack.codec(method.reply)
-    try:
-        sizes = [len(requests.encode(samples.sample(method, point.sample, 0)))]
-        sizes += [len(replies.encode(reply)) for reply in _answers(method, point, scenario.messages)[:1]]
-    except ProtocolError as error:
-        raise SchemaError(f"{stack.name} cannot carry {method.name}: {error}") from error
-    if max(sizes) > MAX_MESSAGE:
-        return f"as {stack.name} writes it, a message has {max(sizes)} bytes, and {MAX_MESSAGE} are the most"
-    return ""
-
-
-def _answers(method: Method[Any, Any], point: Point, messages: int) -> list[Any]:
-    """Call a handler of the user's own as its server will, twice, within limits.
-
-    Raises `SchemaError` for a handler that fails, that does not return, or whose replies differ from call to
-    call: every arm's replies are compared with the handler's own.
-    """
-    request = samples.request(method, point.sample, 0, messages)
-    found: list[Any] = []
-
-    def ask() -> None:
-        try:
-            found.extend(samples.answers(method, request) for _ in range(2))
-        except Exception as error:  # noqa: BLE001 -- whatever a handler raises, the user must hear of it
-            found.append(error)
-
-    asking = Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(_PATIENCE)
-    where = f"the handler of {method.service}/{method.name}, asked with an example of size {point.sample}"
-    if len(found) < 2 and not any(isinstance(one, Exception) for one in found):  # noqa: PLR2004 -- two calls
-        raise SchemaError(f"{where}, did not return within {_PATIENCE:g} s")
-    for one in found:
-        if isinstance(one, Exception):
-            raise SchemaError(f"{where}, raised {type(one).__name__}: {one}") from one
-    if found[0] != found[1]:
-        raise SchemaError(
-            f"{where}, answers differently from call to call; replies are compared, so the same request must "
-            f"have the same reply (no random numbers, no time of day)"
-        )
-    answers: list[Any] = found[0]
-    return answers
 
 
 def _trial(
@@ -281,7 +232,8 @@ def _trial(
     offered: Service,
     left_out: tuple[LeftOut, ...],
 ) -> Trial:
-    turn = catalog.turn(point.users, examples.bytes_of(point.sample))
+    largest = max(examples.bytes_of(size) for size in (point.sample, *(arm.beside for arm in group)) if size)
+    turn = scenario.turn or catalog.turn(point.users, largest)
     method = offered[point.method]
     streamed = method.kind is not Kind.UNARY
     return Trial(
@@ -294,13 +246,24 @@ def _trial(
         turn=turn,
         settle=catalog.settle(turn),
         seconds=0.0,
-        forks=wish.forks,
+        forks=scenario.forks if wish.forks is None else wish.forks,
         service=wish.service,
         timeout=catalog.TIMEOUT,
         messages=_messages(scenario, point) if streamed or point.part else 1,
         part=point.part,
         left_out=left_out,
+        open=_open(wish, point),
+        slo=slo.parse(wish.slo or scenario.slo).text if scenario.slo else "",
     )
+
+
+def _open(wish: Wish, point: Point) -> Open | None:
+    if not point.rate:
+        return None
+    rate, share = parse_rate(point.rate)
+    waiting = WAITING if wish.waiting is None else wish.waiting
+    arrivals = Arrivals(wish.arrivals) if wish.arrivals else Arrivals.UNIFORM
+    return Open(rate, point.users, arrivals, waiting, of_capacity=share)
 
 
 def _messages(scenario: Scenario, point: Point) -> int:
@@ -336,10 +299,25 @@ def _check(wish: Wish) -> None:
             raise SpecError(f"users={users}: must be from 1 to {MOST_USERS}")
     for sample in wish.samples:
         examples.bytes_of(sample)
-    if not 1 <= wish.forks <= MOST_FORKS:
+    _check_open(wish, catalog.SCENARIOS[wish.scenario])
+    if wish.forks is not None and not 1 <= wish.forks <= MOST_FORKS:
         raise SpecError(f"forks={wish.forks}: must be from 1 to {MOST_FORKS}")
     if wish.seconds is not None and not 0 < wish.seconds <= MOST_SECONDS:
         raise SpecError(f"seconds={wish.seconds:g}: must be more than 0 and at most {MOST_SECONDS:.0f}")
     for arm in wish.arms:
         if arm.name == FLOOR.name or arm.stack == FLOOR.stack:
             raise SpecError("the floor takes part in every trial by itself; leave it out")
+
+
+def _check_open(wish: Wish, scenario: Scenario) -> None:
+    for rate in wish.rates:
+        parse_rate(rate)
+    if (wish.rates or wish.arrivals or wish.waiting is not None) and not scenario.rates:
+        opened = ", ".join(name for name, one in catalog.SCENARIOS.items() if one.rates)
+        raise SpecError(f"{wish.scenario} is a closed loop, which has no rate; open loops are: {opened}")
+    if wish.slo and not scenario.slo:
+        raise SpecError(f"{wish.scenario} asks for no slo; the scenario slo does")
+    if wish.arrivals and wish.arrivals not in tuple(Arrivals):
+        raise SpecError(f"arrivals {wish.arrivals!r}: must be one of {', '.join(Arrivals)}")
+    if wish.waiting is not None and not 0 <= wish.waiting <= MOST_WAITING:
+        raise SpecError(f"waiting={wish.waiting}: must be from 0 to {MOST_WAITING}")

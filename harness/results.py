@@ -6,6 +6,9 @@ Format history
 2   2026-11: calls with streams and parts of a call: `messages`, `part` and `left_out` of a trial, `method` of
     an arm, `payload` and `messages` of a run, histograms of ``first`` and ``gap``; hops: `hops` of an arm,
     the column `hop`.
+3   2026-11: open loops: `open` and `slo` of a trial, `rate` and `capacity` of a run, the columns `scheduled`,
+    `dropped`, `due`, `memory` and `descriptors`, histograms of ``wait``, ``lag`` and ``service``; `streams`
+    and `beside` of an arm.
 """
 
 from __future__ import annotations
@@ -22,9 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.arm import Arm
+from scenarios.load import Open
 from stacks.base import Facts
 
-FORMAT = 2
+FORMAT = 3
+_LATER = ("hop", "scheduled", "dropped", "due", "memory", "descriptors")
+"""Columns that older formats have not."""
 Column = NDArray[np.int64]
 
 
@@ -64,6 +70,10 @@ class Trial(msgspec.Struct, frozen=True):
     part: str = ""
     """Empty for whole calls; ``encode`` or ``decode`` for the codec alone."""
     left_out: tuple[LeftOut, ...] = ()
+    open: Open | None = None
+    """How calls arrive; None for a closed loop of `users`."""
+    slo: str = ""
+    """What response times must keep, such as ``p99<10ms``; empty where nothing is asked."""
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -121,6 +131,20 @@ class Turns(msgspec.Struct, frozen=True, eq=False):
     """CPU time that the hypervisor took away during this turn; the kernel's clock ticks, so coarse."""
     hop: Column = msgspec.field(default_factory=lambda: np.empty(0, np.int64))
     """Like `client`, of all that stands between it and the server; 0 where nothing does."""
+    scheduled: Column = msgspec.field(default_factory=lambda: np.empty(0, np.int64))
+    """Calls that were due in the turn: calls + dropped; 0 in a closed loop.
+
+    In an open loop `done` counts the good calls that ended in the window, and `window` is its length, so that
+    done / window is the rate that was achieved. `p50` and `max` are of response times, from when a call was
+    due; one that failed or was dropped counts as the longest there is.
+    """
+    dropped: Column = msgspec.field(default_factory=lambda: np.empty(0, np.int64))
+    due: Column = msgspec.field(default_factory=lambda: np.empty(0, np.int64))
+    """Of `scheduled`, those that were due in the window."""
+    memory: Column = msgspec.field(default_factory=lambda: np.empty(0, np.int64))
+    """Resident bytes of hops and server after a turn of an open loop; 0 or -1 where they are not known."""
+    descriptors: Column = msgspec.field(default_factory=lambda: np.empty(0, np.int64))
+    """Like `memory`, the descriptors that they have open."""
 
 
 class Histograms(msgspec.Struct, frozen=True):
@@ -130,7 +154,8 @@ class Histograms(msgspec.Struct, frozen=True):
     fork: int
     long: bool
     figure: str
-    """``response``."""
+    """``response``; of calls with streams also ``first`` and ``gap``; of open loops also ``wait``, ``lag``
+    and ``service``, which a response time is the sum of."""
     blocks: tuple[str, ...]
 
 
@@ -161,6 +186,10 @@ class Run(msgspec.Struct, frozen=True):
     """Bytes of a request and of a reply, encoded; None where they have none, or it is not known."""
     messages: int = 1
     """Messages of one call, requests or replies, whichever are more: calls × messages are the messages."""
+    rate: float = 0.0
+    """Calls that were due a second; 0 in a closed loop."""
+    capacity: float = 0.0
+    """Calls a second in a closed loop before the open one, where `rate` is a share of it."""
     connections: tuple[int, ...] = ()
     """Connections open after the last turn: the client's first, then those from each hop onwards."""
 
@@ -223,9 +252,9 @@ def read(path: Path) -> Result:
         raise ResultError(f"{path}: cannot be read: {error.strerror}") from error
     except (msgspec.DecodeError, ValueError, zlib.error) as error:
         raise ResultError(f"{path}: is no whole rpcduel result: {error}") from error
-    if not len(result.turns.hop):  # none was written where there are no hops, as in format 1
-        turns = msgspec.structs.replace(result.turns, hop=np.zeros_like(result.turns.client))
-        result = msgspec.structs.replace(result, turns=turns)
+    zeros = np.zeros_like(result.turns.client)
+    missing = {name: zeros for name in _LATER if not len(getattr(result.turns, name))}
+    result = msgspec.structs.replace(result, turns=msgspec.structs.replace(result.turns, **missing))
     lengths = {len(getattr(result.turns, name)) for name in Turns.__struct_fields__}
     if len(lengths) != 1:
         raise ResultError(f"{path}: its columns differ in length: {sorted(lengths)}")

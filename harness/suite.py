@@ -24,6 +24,8 @@ class _ArmTable(msgspec.Struct, forbid_unknown_fields=True):
     ca: str = ""
     hops: tuple[str, ...] = ()
     work: str = ""
+    streams: int = 0
+    beside: str = ""
     server: tuple[str, ...] = ()
 
 
@@ -36,10 +38,14 @@ class _Suite(msgspec.Struct, forbid_unknown_fields=True):
     users: tuple[int, ...] = ()
     sample: tuple[str, ...] = ()
     seconds: float = 0.0
-    forks: int = 5
+    forks: int = 0
     service: str = ""
     message: str = ""
     method: str = ""
+    rate: tuple[str | int | float, ...] = ()
+    arrivals: str = ""
+    waiting: int = 0
+    slo: str = ""
 
 
 def read(path: Path) -> Wish:
@@ -62,9 +68,13 @@ def read(path: Path) -> Wish:
         users=suite.users,
         samples=suite.sample,
         seconds=suite.seconds if "seconds" in data else None,
-        forks=suite.forks,
+        forks=suite.forks if "forks" in data else None,
         service=suite.service or suite.message or services.DEFAULT,
         method=suite.method,
+        rates=tuple(str(rate) for rate in suite.rate),
+        arrivals=suite.arrivals,
+        waiting=suite.waiting if "waiting" in data else None,
+        slo=suite.slo,
     )
 
 

@@ -6,12 +6,14 @@ from itertools import chain, count
 
 import msgspec
 
-from stacks import hops, work
+from stacks import examples, hops, work
 from stacks.base import Address
 from stacks.errors import AddressError, StackError
 
-KEYS = ("at", "ca", "channel", "method", "python", "tls", "work")
+KEYS = ("at", "beside", "ca", "channel", "method", "python", "streams", "tls", "work")
 _SWITCH = {"on": True, "off": False}
+MOST_STREAMS = 1_000_000
+_DIGITS = 9
 _FORM = "[name=]stack[@hop…][,key=value…]"
 
 
@@ -37,6 +39,10 @@ class Arm(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whether connections are secured."""
     ca: str = ""
     """File with the CA's certificate of a server that is not ours; ours get certificates made for them."""
+    streams: int = 0
+    """Calls that its server lets a connection have at once; 0 for as many as the library has by itself."""
+    beside: str = ""
+    """Size of messages that one more user sends all the time, such as ``1MiB``; empty for no such user."""
     hops: tuple[str, ...] = ()
     """What calls pass through, from the client to the service."""
     server: tuple[str, ...] = ()
@@ -70,7 +76,17 @@ def parse(spec: str) -> Arm:
     if values.get("tls", "on") not in _SWITCH:
         raise SpecError(f"{spec!r}: tls is on or off, not {values['tls']!r}")
     secured = _SWITCH[values.pop("tls", "off")]
-    given = {"name": name, "stack": stack, "hops": passed, "tls": secured, **values}
+    streams = values.pop("streams", "0")
+    if not streams.isdecimal():
+        raise SpecError(f"{spec!r}: streams is a number of calls, such as 100, not {streams!r}")
+    given = {
+        "name": name,
+        "stack": stack,
+        "hops": passed,
+        "tls": secured,
+        "streams": int(streams[:_DIGITS]),
+        **values,
+    }
     return checked(msgspec.convert(given, Arm), spec)
 
 
@@ -85,10 +101,21 @@ def checked(arm: Arm, where: str) -> Arm:
         if arm.at:
             Address.parse(arm.at)
         work.parse(arm.work)
+        if arm.beside:
+            examples.bytes_of(arm.beside)
     except (AddressError, StackError) as error:
         raise SpecError(f"{where!r}: {error}") from error
+    if not 0 <= arm.streams <= MOST_STREAMS:
+        raise SpecError(f"{where!r}: streams={arm.streams} must be from 0, for no limit, to {MOST_STREAMS}")
+    _check_server(arm, where)
+    return arm
+
+
+def _check_server(arm: Arm, where: str) -> None:
     if arm.at and (arm.work or arm.server):
         raise SpecError(f"{where!r}: a server that already runs (at) takes no work and no server command")
+    if arm.streams and (arm.at or arm.server):
+        raise SpecError(f"{where!r}: streams is for servers of ours; tell a server of yours its limit itself")
     foreign = bool(arm.at or arm.server)
     if arm.tls and foreign and not arm.ca:
         raise SpecError(f"{where!r}: tls needs ca, a file with the CA's certificate, for a server not ours")
@@ -96,7 +123,6 @@ def checked(arm: Arm, where: str) -> Arm:
         raise SpecError(f"{where!r}: ca is for a server that is not ours (at), with tls on; leave it out")
     if arm.server and not any("{port}" in part for part in arm.server):
         raise SpecError(f"{where!r}: the server command must contain {{port}}")
-    return arm
 
 
 def name_all(arms: list[Arm]) -> list[Arm]:
@@ -128,5 +154,5 @@ def _text(arm: Arm, key: str) -> str:
     return str(value) if key != "tls" else "on" if value else "off"
 
 
-def _default(key: str) -> str | bool:
-    return "per-user" if key == "channel" else "" if key != "tls" else False
+def _default(key: str) -> object:
+    return next(field.default for field in msgspec.structs.fields(Arm) if field.name == key)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+
+from scenarios.load import USERS
 
 MILLISECOND = 1_000_000
 LONG = 10
@@ -18,6 +21,8 @@ TIMEOUT = 5.0
 ENCODE, DECODE = "encode", "decode"
 """Parts of a call that a trial may time alone."""
 
+_OPEN_TURN = 1_000 * MILLISECOND
+"""Of an open loop: a queue needs longer to build up, and a tail to be seen."""
 _CROWD = 16
 _TURN = 20 * MILLISECOND
 _SETTLE = 5
@@ -37,19 +42,30 @@ class Scenario(msgspec.Struct, frozen=True):
     """Requests of a call with streams, or how often a part is repeated within a call."""
     channel: str = ""
     """Channel mode of arms that choose none."""
-    vary: str = ""
-    """Field of `Arm` that makes several arms of each: ``channel`` or ``hops``, by `values`, or ``method``."""
-    values: tuple[Any, ...] = ()
+    forms: tuple[Mapping[str, Any], ...] = ()
+    """Fields of `Arm` by which each arm comes in several forms."""
+    by_method: bool = False
+    """Whether `methods` are the forms of each arm."""
     parts: tuple[str, ...] = ("",)
     """`ENCODE` and `DECODE`: no call at all, but the codec alone; each is a point."""
     apart: bool = False
     """Whether what is made of one arm has a trial of its own."""
     stacks: tuple[str, ...] = ()
     """What is compared unless told otherwise; empty for `stacks.DEFAULTS`."""
+    forks: int = 5
+    """Fresh starts unless told otherwise."""
     seconds: float = 60.0
     """Measuring time unless told otherwise: more where there are more points."""
+    rates: tuple[str, ...] = ()
+    """At which calls are due, of an open loop: see `scenarios.load.parse_rate`. Each is a point."""
+    slo: str = ""
+    """What response times must keep, unless told otherwise; see `scenarios.slo`."""
+    turn: int = 0
+    """Length of a turn in ns, where it does not follow from users and sample."""
     crossover: bool = False
     """Whether to look for samples at which one arm overtakes another."""
+    also: tuple[str, ...] = ()
+    """Scenarios that belong to the question and are asked with it."""
 
 
 SCENARIOS = {
@@ -68,7 +84,7 @@ SCENARIOS = {
         users=(1,),
         samples=("large",),
         messages=16,
-        vary="method",
+        by_method=True,
         apart=True,
         stacks=("grpc-protobuf", "grpc-msgpack", "yamux-msgpack"),
         seconds=90.0,
@@ -101,8 +117,7 @@ SCENARIOS = {
     ),
     "channels": Scenario(
         question="What does a channel cost: one a user, one for all, a few, or a new one for every call?",
-        vary="channel",
-        values=("per-user", "shared", "pool:4", "per-request"),
+        forms=tuple({"channel": mode} for mode in ("per-user", "shared", "pool:4", "per-request")),
         apart=True,
         stacks=("grpc-protobuf", "rest-json", "tcp-msgpack"),
         seconds=120.0,
@@ -110,16 +125,62 @@ SCENARIOS = {
     "multiplex": Scenario(
         question="Do many calls over one connection run as well as over as many connections?",
         users=(1, 4, 16, 64),
-        vary="channel",
-        values=("per-user", "shared"),
+        forms=({"channel": "per-user"}, {"channel": "shared"}),
         stacks=("grpc-protobuf", "yamux-msgpack", "tcp-msgpack"),
         seconds=180.0,
+        also=("stream-limit", "head-of-line"),
+    ),
+    "stream-limit": Scenario(
+        question="What if more calls are in flight than the server lets a connection have streams?",
+        users=(16, 64),
+        forms=(
+            {"channel": "shared"},
+            {"channel": "shared", "streams": 8},
+            {"channel": "pool:8", "streams": 8},
+        ),
+        apart=True,
+        stacks=("grpc-protobuf",),
+    ),
+    "head-of-line": Scenario(
+        question="Does a large message hold up small ones that share its connection?",
+        users=(8,),
+        forms=(
+            {"channel": "per-user", "beside": "1MiB"},
+            {"channel": "shared", "beside": "1MiB"},
+            {"channel": "per-user"},
+            {"channel": "shared"},
+        ),
+        apart=True,
+        stacks=("grpc-protobuf", "yamux-msgpack", "tcp-msgpack"),
+        seconds=90.0,
+    ),
+    "open": Scenario(
+        question="How do response times grow with the rate at which calls are due?",
+        users=(USERS,),
+        rates=("25%", "50%", "75%", "90%"),
+        turn=_OPEN_TURN,
+        seconds=300.0,
+    ),
+    "slo": Scenario(
+        question="Up to which rate does each stack keep its response times?",
+        users=(USERS,),
+        rates=("20%", "40%", "60%", "80%", "90%", "100%"),
+        slo="p99<10ms",
+        turn=_OPEN_TURN,
+        seconds=420.0,
+    ),
+    "soak": Scenario(
+        question="Does anything drift or grow in a long run at a steady rate?",
+        users=(USERS,),
+        rates=("50%",),
+        turn=10 * _OPEN_TURN,
+        forks=1,
+        seconds=1200.0,
     ),
     "fanin": Scenario(
         question="What does it cost to bring many clients' connections together in a gateway?",
         users=(1, 10, 100, 300),
-        vary="hops",
-        values=((), ("python",), ("envoy",), ("nginx",), ("caddy",)),
+        forms=tuple({"hops": hops} for hops in ((), ("python",), ("envoy",), ("nginx",), ("caddy",))),
         apart=True,
         stacks=("grpc-protobuf",),
         seconds=240.0,

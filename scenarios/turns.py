@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter_ns, sleep
 from typing import Any
 
@@ -30,7 +30,8 @@ class Seat:
     """What one user calls, and what became of it in the last turn.
 
     `stamps` are clock readings in ns: the start of the first call, then the end of every call, which is
-    also when the next one is due and sent, since a closed loop's user has nothing else to do. A `request`
+    also when the next one is due and sent, since a closed loop's user has nothing else to do. In an open loop
+    they are three numbers a call: its index among those due, when it was sent, and when it ended. A `request`
     that is a `Batch` notes its replies' arrivals itself.
     """
 
@@ -88,6 +89,23 @@ class Seat:
             if inside:
                 last.over()
 
+    def serve(self, ask: Callable[[], int]) -> None:
+        """Make the calls of an open loop that `ask` gives, until it gives a negative number."""
+        call, request, timeout, clock = self.call, self.request, self.timeout, perf_counter_ns
+        stamp, made = self.stamps.append, 0
+        try:
+            while (number := ask()) >= 0:
+                stamp(number)
+                stamp(clock())
+                try:
+                    self.reply = call(request, timeout)
+                except CallError as error:
+                    self.failures.append((made, error))
+                stamp(clock())
+                made += 1
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the turn must come to its end
+            self.broken = error
+
 
 class Turnstile:
     """Lets all users into a turn together and waits until the last has left.
@@ -106,6 +124,8 @@ class Turnstile:
         self._inside = 0
         self.last = LastCalls(0)
         """Of the turn that is played."""
+        self.ask: Callable[[], int] | None = None
+        """Who gives out the calls of the turn that is played, if they are due by themselves."""
 
     def sit(self) -> Seat:
         """Take a free seat; each user does it once."""
@@ -129,12 +149,16 @@ class Turnstile:
             if not self._inside:
                 self._empty.set()
 
-    def play(self, length: int) -> tuple[int, int]:
-        """Run one turn of `length` ns; gives when it began and when its last call had drained."""
+    def play(self, length: int, opened: Callable[[int], Callable[[], int]] | None = None) -> tuple[int, int]:
+        """Run one turn of `length` ns; gives when it began and when its last call had drained.
+
+        In an open loop `opened` takes the turn's start, and gives what users ask for calls.
+        """
         for seat in self.seats:
             seat.clear()
         self._empty.clear()
         start = perf_counter_ns()
+        self.ask = opened(start) if opened else None
         self._open(start + length)
         self._wait(length)
         return start, perf_counter_ns()

@@ -25,5 +25,8 @@ class Caller(User):
         end = self.turnstile.enter(self.seat)
         if not end:
             raise StopUser
-        self.seat.play(end, self.turnstile.last)
+        if self.turnstile.ask:
+            self.seat.serve(self.turnstile.ask)
+        else:
+            self.seat.play(end, self.turnstile.last)
         self.turnstile.leave()

@@ -29,6 +29,8 @@ FULL = {
     "injected": "harness.doctor.proofs:injected",
     "unlike": "harness.doctor.proofs:turns_against_blocks",
     "company": "harness.doctor.proofs:alone_and_in_company",
+    "stall": "harness.doctor.arrivals:stall",
+    "lag": "harness.doctor.arrivals:lag",
     "transport": "harness.doctor.carriers:transport",
     "adapter": "harness.doctor.carriers:adapter",
     "memorypack": "harness.doctor.carriers:memorypack",

@@ -25,7 +25,7 @@ def intention(trials: Sequence[Trial]) -> str:
     """Say the plan in a line: ``3 arms and the floor × 2 points × 5 forks, about 90 s; ratios to …``."""
     forks = trials[0].forks
     arms = len({arm.name for trial in trials for arm in trial.arms} - {_FLOOR})
-    points = len({(trial.users, trial.sample, trial.method, trial.part) for trial in trials})
+    points = len({(t.users, t.sample, t.method, t.part, str(t.open), t.scenario) for t in trials})
     seconds = sum(map(duration, trials))
     counted = (_plural(arms, "arm"), _plural(points, "point"), _plural(forks, "fork"))
     text = "{} and the floor × {} × {}".format(*counted) + f", about {seconds:.0f} s; "
@@ -53,7 +53,8 @@ def describe(trial: Trial) -> str:
     """Say what a trial is, in a line."""
     names = ", ".join(arm.name for arm in trial.arms)
     what = f"{trial.part} {trial.method}".strip()
+    rate = f"{trial.open}, {trial.open.arrivals}, " if trial.open else ""
     return (
-        f"  {trial.scenario}: {what}({trial.sample}), users {trial.users}, turns of "
+        f"  {trial.scenario}: {what}({trial.sample}), {rate}users {trial.users}, turns of "
         f"{trial.turn / 1e6:g} ms, {trial.seconds:.1f} s over {trial.forks} forks: {names}"
     )

@@ -54,6 +54,15 @@ def _words(_context: click.Context, _parameter: click.Parameter, text: str | Non
 @click.option(
     "--channel", "modes", callback=_words, metavar="MODES", help="Of per-user, shared, pool:N, per-request."
 )
+@click.option(
+    "--rate",
+    "rates",
+    callback=_words,
+    metavar="R,…",
+    help="Of open loops: calls a second, or 50% of what each arm can do.",
+)
+@click.option("--arrivals", default="", metavar="KIND", help="Of open loops: uniform or poisson.")
+@click.option("--slo", default="", metavar="PNN<T", help="What scenario slo asks for, such as 'p99<10ms'.")
 @click.option("--service", default="", metavar="M:C", help="A service of your own, as module:Class.")
 @click.option("--message", default="", metavar="M:S", help="A message of your own, to be echoed.")
 @click.option("--method", default="", metavar="NAME", help="Of the service; else what the scenario asks for.")
@@ -84,6 +93,9 @@ def command(
     users: tuple[int, ...],
     samples: tuple[str, ...],
     modes: tuple[str, ...],
+    rates: tuple[str, ...],
+    arrivals: str,
+    slo: str,
     service: str,
     message: str,
     method: str,
@@ -114,6 +126,9 @@ def command(
             samples=samples,
             service=wishes.served(service, message),
             method=method,
+            rates=rates,
+            arrivals=arrivals,
+            slo=slo,
             seconds=_QUICK_SECONDS if quick and seconds is None else seconds,
             forks=1 if quick and forks is None else forks,
         )
@@ -179,7 +194,9 @@ def _measure(
 
 def _label(trial: Trial) -> str:
     """Name a trial's file by its point."""
-    return "-".join(part for part in (f"{trial.users}-users", trial.sample, trial.method, trial.part) if part)
+    rate = str(trial.open).replace(" %", "-percent").replace("/s", "-per-s") if trial.open else ""
+    parts = (f"{trial.users}-users", trial.sample, trial.method, trial.part, rate)
+    return "-".join(part for part in parts if part)
 
 
 def _show(finished: Sequence[Result], place: Path, *, as_json: bool) -> Answer:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
-from harness.decide import crossover, findings, join, rounds, sentence
+from harness.decide import crossover, findings, join, levels, rounds, sentence
 from harness.decide.comparison import INVALID, Absent, Comparison, Finding
 from harness.decide.crossover import Crossover
 from harness.decide.figures import validity, work_out
+from harness.decide.levels import Level
 from harness.results import Machine, Result
 
 
@@ -20,11 +21,15 @@ class Answer(msgspec.Struct, frozen=True):
     comparisons: tuple[Comparison, ...]
     """One a point, in the order measured; trials that share a baseline are joined."""
     crossovers: tuple[Crossover, ...]
+    levels: tuple[Level, ...] = ()
+    """For each arm of scenario ``slo``, up to which rate it keeps what was asked."""
 
 
 def answer(results: Sequence[Result]) -> Answer:
     """Decide all trials of a run; see `decide`."""
-    return Answer(tuple(join.join(map(decide, results))), tuple(crossover.find(results)))
+    return Answer(
+        tuple(join.join(map(decide, results))), tuple(crossover.find(results)), tuple(levels.find(results))
+    )
 
 
 def decide(result: Result) -> Comparison:
@@ -60,6 +65,9 @@ def decide(result: Result) -> Comparison:
         versions=result.machine.versions,
         messages=judged[played.baseline].messages,
         part=trial.part,
+        open=str(trial.open) if trial.open else "",
+        arrivals=str(trial.open.arrivals) if trial.open else "",
+        headline=played.headline,
         left_out=tuple(Absent(one.arm, one.reason) for one in trial.left_out),
     )
 

@@ -62,7 +62,8 @@ class ArmFigures(msgspec.Struct, frozen=True):
     failed: int
     p50: Estimate | None
     p99: Estimate | None
-    """None where fewer than 10 calls from 10 different turns exceed it."""
+    """None where fewer than 10 calls from 10 different turns exceed it; infinite where so many calls of an
+    open loop failed or were dropped."""
     calls_per_second: float | None
     """In the windows of its turns; bounded by what `bound_by` says."""
     client_cpu: float | None
@@ -89,6 +90,15 @@ class ArmFigures(msgspec.Struct, frozen=True):
     """By metric; empty for the baseline itself, the floor, and arms without a valid figure."""
     validity: str
     """``valid``, ``doubtful`` or ``invalid``."""
+    service: Estimate | None = None
+    """Of an open loop: median time from sending a call to its reply. `p50` and `p99` are from when it was
+    due."""
+    lag: Estimate | None = None
+    """Of an open loop: p99 of the time by which the generator sent calls late, though a user was free."""
+    offered: float | None = None
+    """Of an open loop: calls that were due a second; `calls_per_second` are those that ended well."""
+    dropped: int = 0
+    """Of an open loop: calls that nobody made, since as many waited as may."""
 
 
 class Absent(msgspec.Struct, frozen=True):
@@ -125,3 +135,10 @@ class Comparison(msgspec.Struct, frozen=True):
     left_out: tuple[Absent, ...] = ()
     trials: int = 1
     """How many trials were joined."""
+    open: str = ""
+    """Of an open loop, the rate as it was asked for: ``500/s``, or ``50 %`` of each arm's own capacity."""
+    arrivals: str = ""
+    """``uniform`` or ``poisson``."""
+    headline: str = "time"
+    """The metric that arms are ranked by: ``time``; in an open loop ``p50``; ``cpu`` where hops share a core
+    with the server."""

@@ -11,7 +11,7 @@ from harness.decide import stats
 from harness.decide.comparison import Estimate
 from harness.decide.rounds import WHOLE, Rounds, Rows
 from harness.decide.stats import Numbers
-from harness.histogram import UPPER, Histogram
+from harness.histogram import HIGHEST, UPPER, Histogram
 
 FORKS_FOR_INTERVAL = 4
 """With three, Student's t has two degrees of freedom and the interval is ten standard errors wide or more."""
@@ -48,6 +48,8 @@ def of_quantile(forks: Sequence[Sequence[Histogram]], q: float) -> Estimate:
     blocks = [block for fork in forks for block in fork]
     merged = blocks[0].merge(*blocks[1:])
     value = float(merged.quantile(q))
+    if value >= HIGHEST:  # calls that failed, or that nobody made
+        return Estimate(float("inf"), None, None, "none")
     if 1 < len(forks) < FORKS_FOR_INTERVAL:
         each = [fork[0].merge(*fork[1:]).quantile(q) for fork in forks]
         return Estimate(value, float(min(each)), float(max(each)), "spread")

@@ -11,10 +11,12 @@ from harness.decide import rounds as costs
 from harness.decide import stats
 from harness.decide.comparison import DOUBTFUL, INVALID, VALID, ArmFigures, Estimate, Finding, Ratio
 from harness.decide.estimates import of_effects, of_quantile, spread
-from harness.decide.rounds import METRICS, Rounds, effects
+from harness.decide.rounds import Rounds, effects
 from harness.histogram import Histogram
 from harness.results import ResultError
 
+LAG, SERVICE = "lag", "service"
+"""Histograms of open loops."""
 BUSY = 0.9
 """Share of a core from which on it bounds an arm: the rest goes to waking up and to reading clocks."""
 
@@ -28,10 +30,11 @@ def work_out(rounds: Rounds, arm: int, lost: frozenset[str], sensitive: frozense
     trial, turns = rounds.result.trial, rounds.turns
     own = trial.arms[arm]
     everything = rounds.rows(arm, long=None)
-    rows = {metric: rounds.rows(arm, long=metric in sensitive) for metric in METRICS}
+    rows = {metric: rounds.rows(arm, long=metric in sensitive) for metric in costs.METRICS}
     p50, p99 = _percentiles(rounds, arm, long="p50" in sensitive)
     per_call = costs.time_per_call(turns, rows["time"])
     run = next((run for run in rounds.result.runs if run.arm == own.name), None)
+    mixed = bool(own.beside)  # then CPU is for calls of two sizes
     return ArmFigures(
         name=own.name,
         stack=own.stack,
@@ -42,9 +45,9 @@ def work_out(rounds: Rounds, arm: int, lost: frozenset[str], sensitive: frozense
         p50=p50,
         p99=p99,
         calls_per_second=1e9 / per_call if per_call > 0 else None,
-        client_cpu=_known(costs.client_cpu(turns, rows["cpu"])),
-        hop_cpu=_known(costs.hop_cpu(turns, rows["cpu"])) if own.hops else None,
-        server_cpu=_known(costs.server_cpu(turns, rows["cpu"])),
+        client_cpu=None if mixed else _known(costs.client_cpu(turns, rows["cpu"])),
+        hop_cpu=_known(costs.hop_cpu(turns, rows["cpu"])) if own.hops and not mixed else None,
+        server_cpu=None if mixed else _known(costs.server_cpu(turns, rows["cpu"])),
         bound_by=_bound_by(rounds, arm, long="time" in sensitive),
         times_floor=_times_floor(rounds, arm, lost, long="p50" in sensitive),
         messages=run.messages if run else 1,
@@ -52,6 +55,10 @@ def work_out(rounds: Rounds, arm: int, lost: frozenset[str], sensitive: frozense
         connections=run.connections if run else (),
         first=_median(rounds, arm, "first", long="p50" in sensitive),
         gap=_median(rounds, arm, "gap", long="p50" in sensitive),
+        service=_median(rounds, arm, SERVICE, long=False) if trial.open else None,
+        lag=_lag(rounds, arm) if trial.open else None,
+        offered=run.rate if run and trial.open else None,
+        dropped=int(turns.dropped[everything].sum()),
         ratios=_ratios(rounds, arm, lost, sensitive),
         validity=VALID,
     )
@@ -62,23 +69,31 @@ def _known(value: float) -> float | None:
 
 
 def _percentiles(rounds: Rounds, arm: int, *, long: bool) -> tuple[Estimate | None, Estimate | None]:
-    forks = _histograms(rounds, arm, "response", long=long)
+    forks = histograms(rounds, arm, "response", long=long)
     if not forks:
         return None, None
     p99 = of_quantile(forks, 0.99)
     blocks = [block for fork in forks for block in fork]
     longest = rounds.turns.max[rounds.rows(arm, long=long)]
-    shown = stats.supported(blocks[0].merge(*blocks[1:]), longest, int(p99.value))
+    shown = np.isinf(p99.value) or stats.supported(blocks[0].merge(*blocks[1:]), longest, int(p99.value))
     return of_quantile(forks, 0.5), p99 if shown else None
 
 
+def _lag(rounds: Rounds, arm: int) -> Estimate | None:
+    forks = histograms(rounds, arm, LAG, long=False)
+    return of_quantile(forks, 0.99) if forks else None
+
+
 def _median(rounds: Rounds, arm: int, figure: str, *, long: bool) -> Estimate | None:
-    forks = _histograms(rounds, arm, figure, long=long)
+    forks = histograms(rounds, arm, figure, long=long)
     return of_quantile(forks, 0.5) if forks else None
 
 
-def _histograms(rounds: Rounds, arm: int, figure: str, *, long: bool) -> list[list[Histogram]]:
-    """Read the blocks of each finished fork's times; empty blocks and forks are left out."""
+def histograms(rounds: Rounds, arm: int, figure: str, *, long: bool) -> list[list[Histogram]]:
+    """Read the blocks of each finished fork's times; empty blocks and forks are left out.
+
+    Raises `ResultError` for a damaged one.
+    """
     found = []
     for stored in rounds.result.histograms:
         if (stored.arm, stored.long, stored.figure) != (arm, long, figure) or stored.fork >= rounds.forks:
@@ -137,7 +152,8 @@ def _ratios(rounds: Rounds, arm: int, lost: frozenset[str], sensitive: frozenset
     if arm in (rounds.baseline, rounds.floor) or not {trial.baseline, rounds.name(arm)}.isdisjoint(lost):
         return {}
     found = {
-        metric: ratio(rounds, metric, arm, rounds.baseline, long=metric in sensitive) for metric in METRICS
+        metric: ratio(rounds, metric, arm, rounds.baseline, long=metric in sensitive)
+        for metric in rounds.metrics
     }
     return {metric: one for metric, one in found.items() if one}
 
@@ -146,7 +162,7 @@ def ratio(rounds: Rounds, metric: str, arm: int, base: int, *, long: bool) -> Ra
     """Give a cost of `arm` as a multiple of that of `base`; None where no fork knows both."""
     found, differences = effects(rounds, metric, arm, base, long=long)
     known = np.isfinite(found)
-    if not known.any():
+    if not known.any() or np.isinf(found).any():
         return None
     half = spread(rounds, metric, arm, base, long=long)
     estimate = of_effects(found, half)

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from harness.decide import stats
+from harness.decide.arrivals import find_dropped, find_lag, find_short
 from harness.decide.comparison import DOUBTFUL, INVALID, NOTE, Finding
 from harness.decide.estimates import FORKS_FOR_INTERVAL
 from harness.decide.rounds import Rounds
+from harness.decide.soak import find_soak
 from harness.decide.steadiness import find_bursty, find_drift, find_turn_sensitive
 from harness.histogram import HIGHEST
 from harness.results import Run
@@ -70,7 +72,9 @@ def _errors(rounds: Rounds, arm: int) -> Iterator[Finding]:
     kinds = sorted(run.errors.items(), key=lambda item: (-item[1], item[0])) if run else []
     named = "; ".join(f"{count:,} × {kind}" for kind, count in kinds[:_KINDS_SHOWN])
     text = f"{failed:,} of {calls:,} calls failed ({failed / calls:.2%}){': ' if named else ''}{named}"
-    if failed / calls > MAX_ERRORS:
+    if rounds.result.trial.open:
+        yield Finding("errors", rounds.name(arm), (), NOTE, f"{text}; percentiles take them as endless")
+    elif failed / calls > MAX_ERRORS:
         text = f"{text}; above {MAX_ERRORS:.1%} there are no ratios"
         yield Finding("errors", rounds.name(arm), (), INVALID, text)
     else:
@@ -93,7 +97,9 @@ def _no_calls(rounds: Rounds, arm: int) -> Iterator[Finding]:
             run.arm,
             (),
             INVALID,
-            "no good call was sent in the windows of its turns; it needs longer ones",
+            "no good call was sent in the windows of its turns; it needs longer ones"
+            if not rounds.result.trial.open
+            else "no call ended well in the windows of its turns",
         )
 
 
@@ -155,7 +161,7 @@ def _few_forks(rounds: Rounds) -> Iterator[Finding]:
 
 def _unexamined(rounds: Rounds) -> Iterator[Finding]:
     examined = sum(bool(table.shape[1]) for table in rounds.long)
-    if rounds.forks >= FORKS_FOR_INTERVAL > examined:
+    if rounds.forks >= FORKS_FOR_INTERVAL > examined and not rounds.result.trial.open:
         text = (
             f"only {examined} of {rounds.forks} starts had time for long turns, so turn-sensitivity was not "
             f"examined; it needs more --seconds"
@@ -176,6 +182,10 @@ _SINGLE: tuple[Callable[[Rounds, int], Iterator[Finding]], ...] = (
     _errors,
     _out_of_range,
     _no_calls,
+    find_lag,
+    find_short,
+    find_dropped,
+    find_soak,
 )
 _RATIOS: tuple[Callable[[Rounds, frozenset[str]], Iterator[Finding]], ...] = (
     find_turn_sensitive,

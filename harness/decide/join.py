@@ -30,7 +30,7 @@ def join(comparisons: Iterable[Comparison]) -> list[Comparison]:
 
 
 def _point(one: Comparison) -> tuple[object, ...]:
-    asked = (one.scenario, one.method, one.part, one.users, one.sample, one.baseline)
+    asked = (one.scenario, one.method, one.part, one.users, one.sample, one.baseline, one.open)
     return (*asked, one.forks_asked, one.messages, one.machine)
 
 
@@ -60,13 +60,14 @@ def _sentence(parts: Sequence[Comparison], arms: Sequence[ArmFigures]) -> str:
     As in a single trial, two arms count as different only if they are so over all pairs (Bonferroni).
     """
     baseline = parts[0].baseline
-    rated = [arm for arm in arms if "time" in arm.ratios]
-    ranked = sorted(rated, key=lambda arm: arm.ratios["time"].estimate.value)
+    metric = parts[0].headline
+    rated = [arm for arm in arms if metric in arm.ratios]
+    ranked = sorted(rated, key=lambda arm: arm.ratios[metric].estimate.value)
     if not ranked:
         return parts[0].sentence
     first = ranked[0]
-    estimate = first.ratios["time"].estimate
-    what = sentence.cost(parts[0].part, parts[0].messages)
+    estimate = first.ratios[metric].estimate
+    what = sentence.cost(parts[0].part, parts[0].messages, metric)
     among = f"of {len(rated) + 1} arms in {len(parts)} trials that share {baseline}"
     if min(part.forks for part in parts) < FORKS_FOR_INTERVAL:
         return (
@@ -76,21 +77,22 @@ def _sentence(parts: Sequence[Comparison], arms: Sequence[ArmFigures]) -> str:
     alpha = (1 - stats.CONFIDENCE) / math.comb(len(rated) + 1, 2)
     faster = [arm for arm in ranked if (bound := _bounds(arm, parts, alpha)) and bound[1] < 1]
     if not faster:
-        return f"None {among} is shown to be faster than it in {what}."
+        return f"None {among} is shown to take less {what} than it."
     first = faster[0]
-    estimate = first.ratios["time"].estimate
+    estimate = first.ratios[metric].estimate
     tied = [arm.name for arm in ranked if arm is not first and _overlap(first, arm, parts, alpha)]
+    best = "cheapest" if metric == "cpu" else "fastest"
     doubt = "" if first.validity == VALID else f"; {first.validity}"
     near = f"; too close to tell apart: {', '.join(tied)}" if tied else ""
     return (
-        f"{first.name} is the fastest {among}: {sentence.show(estimate)} the {what} of {baseline}"
+        f"{first.name} is the {best} {among}: {sentence.show(estimate)} the {what} of {baseline}"
         f"{sentence.bounds(estimate)}{near}{doubt}."
     )
 
 
 def _bounds(arm: ArmFigures, parts: Sequence[Comparison], alpha: float) -> tuple[float, float] | None:
     """Widen the interval of an arm's ratio to be wrong with probability `alpha`, for all pairs looked at."""
-    estimate = arm.ratios["time"].estimate
+    estimate = arm.ratios[parts[0].headline].estimate
     if estimate.basis != "interval" or not estimate.low or not estimate.high:
         return None
     forks = min(part.forks for part in parts)

@@ -10,11 +10,16 @@ from numpy.typing import NDArray
 
 from harness.decide import stats
 from harness.decide.stats import Numbers
-from harness.results import Result, ResultError, Turns
+from harness.histogram import HIGHEST
+from harness.results import Column, Result, ResultError, Turns
 
 Rows = NDArray[np.int64]
 """Row numbers of `Turns`."""
 METRICS = ("p50", "time", "cpu")
+OPEN_METRICS = ("p50", "cpu")
+"""Of open loops: the time per call would be that at which calls are due."""
+_APART = 2
+"""Cores that a hop and a server need not to share one."""
 FLOOR = "floor"
 WHOLE = (0.0, 1.0)
 FIRST_HALF = (0.0, 0.5)
@@ -57,6 +62,24 @@ class Rounds:
     def forks(self) -> int:
         """Give how many forks were measured to the end."""
         return len(self.short)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Give what costs the arms of this trial can be held against each other by."""
+        return OPEN_METRICS if self.result.trial.open else METRICS
+
+    @property
+    def headline(self) -> str:
+        """Give the metric that arms are ranked by.
+
+        In an open loop the rate is given, and where hops share a core with the server, calls/s are of two
+        programs that take it from each other.
+        """
+        trial, machine = self.result.trial, self.result.machine
+        if trial.open:
+            return "p50"
+        shared = len(machine.server_cores) < _APART
+        return "cpu" if shared and any(arm.hops for arm in trial.arms) else "time"
 
     def name(self, arm: int) -> str:
         """Give the name of an arm."""
@@ -110,9 +133,15 @@ Counts = tuple[int, int]
 
 def _p50(turns: Turns, pair: Pair, counts: Counts) -> tuple[float, float]:
     known = (turns.p50[pair[0]] > 0) & (turns.p50[pair[1]] > 0)
-    costs = [turns.p50[rows[known]] / count for rows, count in zip(pair, counts, strict=True)]
-    difference = float(np.median(costs[0] - costs[1])) if known.any() else float("nan")
+    costs = [endless(turns.p50[rows[known]]) / count for rows, count in zip(pair, counts, strict=True)]
+    with np.errstate(invalid="ignore"):
+        difference = float(np.median(costs[0] - costs[1])) if known.any() else float("nan")
     return stats.median_ln_ratio(*costs), difference
+
+
+def endless(times: Column) -> NDArray[np.float64]:
+    """Give times in ns, those infinite that stand for calls which failed or were dropped in an open loop."""
+    return np.where(times >= HIGHEST, np.inf, times)
 
 
 def _time(turns: Turns, pair: Pair, counts: Counts) -> tuple[float, float]:
@@ -184,6 +213,10 @@ def effects(
     rounds), or ``typical time`` (median over rounds of the rounds' time per call, which leaves bursts out).
     NaN where a fork says nothing.
     """
+    if metric == "cpu" and any(rounds.result.trial.arms[each].beside for each in (arm, base)):
+        # It is for calls of two sizes, in a proportion that is not the same for two arms.
+        nothing = np.full(rounds.forks, np.nan)
+        return nothing, nothing
     counts = messages(rounds.result, rounds.name(arm)), messages(rounds.result, rounds.name(base))
     found = [
         _EFFECTS[metric](rounds.turns, pair, counts) for pair in rounds.pairs(arm, base, long=long, part=part)

@@ -24,7 +24,8 @@ def write(rounds: Rounds, arms: Sequence[ArmFigures], findings: Sequence[Finding
     With fewer than `FORKS_FOR_INTERVAL` forks it tells what was seen in them, and ranks nothing.
     """
     trial = rounds.result.trial
-    ranked = sorted((arm for arm in arms if "time" in arm.ratios), key=_time)
+    metric = rounds.headline
+    ranked = sorted((arm for arm in arms if metric in arm.ratios), key=lambda arm: _value(arm, metric))
     if not rounds.forks:
         return "Nothing was measured to the end of a start, so there are no figures."
     if arms[rounds.baseline].validity == INVALID:
@@ -35,29 +36,55 @@ def write(rounds: Rounds, arms: Sequence[ArmFigures], findings: Sequence[Finding
         return f"{trial.baseline} was measured alone, so there is nothing to hold it against."
     if not ranked:
         return f"There is no arm with valid figures to hold against {trial.baseline}."
-    what = cost(trial.part, arms[rounds.baseline].messages)
+    what = cost(trial.part, arms[rounds.baseline].messages, metric)
     if rounds.forks < FORKS_FOR_INTERVAL:
-        return _seen(rounds.forks, ranked[0], trial.baseline, what)
-    first = arms[rounds.baseline] if _time(ranked[0]) >= 1 else ranked[0]
+        return _seen(rounds.forks, ranked[0], trial.baseline, what, metric)
+    first = arms[rounds.baseline] if _value(ranked[0], metric) >= 1 else ranked[0]
     others = [arm for arm in (arms[rounds.baseline], *ranked) if arm is not first]
-    tied = [arm for arm in others if not _apart(rounds, arms, first, arm)]
-    return f"{_answer(trial, what, first, others, tied)}{_doubts([first, arms[rounds.baseline]], findings)}."
+    tied = [arm for arm in others if not _apart(rounds, arms, first, arm, metric)]
+    doubts = _doubts([first, arms[rounds.baseline]], findings, metric)
+    blocked = _blocked(rounds, arms, what)
+    return blocked or f"{_answer(trial, what, first, others, tied, metric)}{doubts}."
 
 
-def cost(part: str, messages: int) -> str:
-    """Say what is compared in a trial of a `part` or of calls of so many `messages`."""
+def _blocked(rounds: Rounds, arms: Sequence[ArmFigures], what: str) -> str:
+    """Tell whether a large message holds up small ones on its connection; empty where that is not asked.
+
+    It is where small calls beside a large one have connections of their own, as the baseline, and share one.
+    """
+    asked = rounds.result.trial.arms
+    base = asked[rounds.baseline]
+    for arm, figures in zip(asked, arms, strict=True):
+        ratio = figures.ratios.get("time")
+        if base.beside and arm.beside == base.beside and arm.channel == "shared" and ratio:
+            seen = "seen" if ratio.resolved and ratio.estimate.value > 1 else "not seen"
+            value = f"{'' if ratio.resolved else '≈ '}{show(ratio.estimate)}"
+            return (
+                f"Head-of-line blocking by a message of {arm.beside} is {seen}: small calls "
+                f"that share its connection take {value} the {what} of "
+                f"those with connections of their own{bounds(ratio.estimate)}."
+            )
+    return ""
+
+
+def cost(part: str, messages: int, metric: str = "time") -> str:
+    """Say what is compared by `metric`, in a trial of a `part` or of calls of so many `messages`."""
+    if metric == "p50":
+        return "median response time"
+    if metric == "cpu":
+        return "CPU per call" if messages == 1 else "CPU per message"
     if part:
         return f"time to {part} a message"
     return "time per call" if messages == 1 else "time per message"
 
 
-def _time(arm: ArmFigures) -> float:
-    return arm.ratios["time"].estimate.value
+def _value(arm: ArmFigures, metric: str) -> float:
+    return arm.ratios[metric].estimate.value
 
 
-def _seen(forks: int, arm: ArmFigures, baseline: str, what: str) -> str:
+def _seen(forks: int, arm: ArmFigures, baseline: str, what: str, metric: str) -> str:
     starts = "this one start" if forks == 1 else f"these {forks} starts"
-    estimate = arm.ratios["time"].estimate
+    estimate = arm.ratios[metric].estimate
     least = "" if estimate.value < 1 else f"{baseline} took the least {what}; next, "
     return (
         f"In {starts} {least}{arm.name} took {show(estimate)} the {what} of {baseline}"
@@ -65,9 +92,11 @@ def _seen(forks: int, arm: ArmFigures, baseline: str, what: str) -> str:
     )
 
 
-def _apart(rounds: Rounds, arms: Sequence[ArmFigures], first: ArmFigures, other: ArmFigures) -> bool:
-    long = any(arm.ratios["time"].long_turns for arm in (first, other) if arm.ratios)
-    found, _ = effects(rounds, "time", arms.index(first), arms.index(other), long=long)
+def _apart(
+    rounds: Rounds, arms: Sequence[ArmFigures], first: ArmFigures, other: ArmFigures, metric: str
+) -> bool:
+    long = any(arm.ratios[metric].long_turns for arm in (first, other) if arm.ratios)
+    found, _ = effects(rounds, metric, arms.index(first), arms.index(other), long=long)
     known = found[~np.isnan(found)]
     if len(known) < FORKS_FOR_INTERVAL:
         return False
@@ -78,34 +107,40 @@ def _apart(rounds: Rounds, arms: Sequence[ArmFigures], first: ArmFigures, other:
 
 
 def _answer(
-    trial: Trial, what: str, first: ArmFigures, others: Sequence[ArmFigures], tied: Sequence[ArmFigures]
+    trial: Trial,
+    what: str,
+    first: ArmFigures,
+    others: Sequence[ArmFigures],
+    tied: Sequence[ArmFigures],
+    metric: str,
 ) -> str:
     baseline = trial.baseline
     names = _and([first.name, *(arm.name for arm in tied)])
     if len(tied) == len(others):
         only = next(arm for arm in (first, *tied) if arm.ratios)
-        shown = f": {only.name} takes ≈ {_against(only, baseline, what)}" if len(tied) == 1 else ""
+        shown = f": {only.name} takes ≈ {_against(only, baseline, what, metric)}" if len(tied) == 1 else ""
         return f"No difference in {what} between {names} could be resolved{shown}"
-    head = f"{names} are the fastest, too close to tell apart" if tied else f"{first.name} is the fastest"
+    best = "cheapest" if metric == "cpu" else "fastest"
+    head = f"{names} are the {best}, too close to tell apart" if tied else f"{first.name} is the {best}"
     if baseline in [arm.name for arm in (first, *tied)]:
         next_ = next(arm for arm in others if arm not in tied)
-        return f"{head}; {next_.name} takes {_against(next_, baseline, what)}"
-    return f"{head}: {_against(first, baseline, what)}"
+        return f"{head}; {next_.name} takes {_against(next_, baseline, what, metric)}"
+    return f"{head}: {_against(first, baseline, what, metric)}"
 
 
-def _against(arm: ArmFigures, baseline: str, what: str) -> str:
-    estimate = arm.ratios["time"].estimate
+def _against(arm: ArmFigures, baseline: str, what: str, metric: str) -> str:
+    estimate = arm.ratios[metric].estimate
     return f"{show(estimate)} the {what} of {baseline}{bounds(estimate)}"
 
 
-def _doubts(arms: Sequence[ArmFigures], findings: Iterable[Finding]) -> str:
+def _doubts(arms: Sequence[ArmFigures], findings: Iterable[Finding], metric: str) -> str:
     names = {"", *(arm.name for arm in arms)}
     kinds = [
         finding.kind
         for finding in findings
         if finding.arm in names
         and finding.validity == DOUBTFUL
-        and (not finding.figures or "time" in finding.figures)
+        and (not finding.figures or metric in finding.figures)
     ]
     return f"; doubtful ({', '.join(dict.fromkeys(kinds))})" if kinds else ""
 

@@ -9,7 +9,7 @@ import numpy as np
 from harness.decide import stats
 from harness.decide.comparison import DOUBTFUL, NOTE, Finding
 from harness.decide.estimates import FORKS_FOR_INTERVAL
-from harness.decide.rounds import FIRST_HALF, METRICS, SECOND_HALF, Rounds, effects
+from harness.decide.rounds import FIRST_HALF, SECOND_HALF, Rounds, effects
 from harness.decide.stats import Numbers
 
 MATERIAL = 0.02
@@ -45,7 +45,7 @@ def _ratios(rounds: Rounds, lost: frozenset[str]) -> Iterator[tuple[int, str]]:
 def find_turn_sensitive(rounds: Rounds, lost: frozenset[str]) -> Iterator[Finding]:
     """Hold each ratio in long turns against the one in short turns."""
     for arm, name in _ratios(rounds, lost):
-        for metric in METRICS:
+        for metric in rounds.metrics:
             short, _ = effects(rounds, metric, arm, rounds.baseline)
             long, _ = effects(rounds, metric, arm, rounds.baseline, long=True)
             if apart(short, long) is not None:
@@ -65,7 +65,7 @@ def find_bursty(rounds: Rounds, lost: frozenset[str]) -> Iterator[Finding]:
     The median over rounds of p50 is no measure for that: it is another quantity. Few calls a turn make the
     typical turn coarse: half a call at either arm is put up with.
     """
-    for arm, name in _ratios(rounds, lost):
+    for arm, name in [] if rounds.result.trial.open else _ratios(rounds, lost):
         margin = sum(_half_a_call(rounds, index) for index in (arm, rounds.baseline))
         typical, _ = effects(rounds, "typical time", arm, rounds.baseline)
         total, _ = effects(rounds, "time", arm, rounds.baseline)
@@ -87,7 +87,7 @@ def _half_a_call(rounds: Rounds, arm: int) -> float:
 def find_drift(rounds: Rounds, lost: frozenset[str]) -> Iterator[Finding]:
     """Hold the second half of each fork's rounds against the first."""
     for arm, name, reference in _references(rounds, lost):
-        for metric in ("p50", "time"):
+        for metric in ("p50", "time") if "time" in rounds.metrics else ("p50",):
             first, _ = effects(rounds, metric, arm, reference, part=FIRST_HALF)
             second, _ = effects(rounds, metric, arm, reference, part=SECOND_HALF)
             drift = apart(first, second)

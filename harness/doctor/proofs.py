@@ -22,9 +22,12 @@ _AA_INSIDE = 17
 _BLOCK = 2_000_000_000
 _BLOCK_FORKS = 5
 _BLOCKS = 6
+"""Of each arm in a fork."""
+_FEW_BLOCKS = 3
+"""Where as many forks are played as there are alternations."""
 _TRUE = 0.05
 _CROWDED = 0.03
-_CROWD_FORKS = 12
+_ALTERNATIONS = 12
 _READ = 0.015
 
 
@@ -62,21 +65,16 @@ def same_against_same(bench: Bench, runs: int = _RUNS) -> Check:
 
 
 def turns_against_blocks(bench: Bench) -> Check:
-    """Read the ratio of two unlike stacks in turns, and again in alternating blocks of 2 s."""
+    """Read the ratio of two unlike stacks in turns, and in blocks of 2 s, fork by fork in alternation."""
     arms = [Arm(name=name, stack=name) for name in ("grpc-protobuf", "tcp-msgpack")]
-    bench.plan(4)
-    rows, met = [], True
-    for users in (1, 16):
-        short = bench.play(arms, users, 6 * 4.0, 6)
-        blocks = bench.play(arms, users, _BLOCK_FORKS * _BLOCKS * 2 * _BLOCK / 1e9, _BLOCK_FORKS, turn=_BLOCK)
-        for metric in rounds.METRICS:
-            turns, block = effects(short, metric, 1), effects(blocks, metric, 1)
-            apart = math.exp(float(np.mean(turns) - np.mean(block))) - 1
-            met = met and abs(apart) <= _TRUE
-            rows.append((str(users), metric, written(turns), written(block), f"{100 * apart:+.1f} %"))
+
+    def blocks(users: int) -> Result:
+        return bench.play(arms, users, _FEW_BLOCKS * 2 * _BLOCK / 1e9, 1, turn=_BLOCK)
+
+    rows, met = _alternate(bench, lambda users: bench.play(arms, users, 4.0, 1), blocks, _TRUE)
     columns = ("users", "metric", "in turns", "in blocks of 2 s", "apart")
     question = "tcp-msgpack against grpc-protobuf: do turns say the same as long blocks?"
-    return Check("unlike", question, columns, tuple(rows), "Wanted: at most 5 % apart.", met)
+    return Check("unlike", question, columns, rows, "Wanted: at most 5 % apart.", met)
 
 
 def alone_and_in_company(bench: Bench) -> Check:
@@ -86,22 +84,34 @@ def alone_and_in_company(bench: Bench) -> Check:
         Arm(name=f"other {k}", stack=stack)
         for k, stack in enumerate(("grpc-msgpack", "tcp-msgpack", "grpc-msgpack", "grpc-protobuf"))
     ]
-    bench.plan(2 * 2 * _CROWD_FORKS)
+
+    def crowd(users: int) -> Result:
+        return bench.play([*pair, *others], users, 12.0, 1)
+
+    rows, met = _alternate(bench, crowd, lambda users: bench.play(pair, users, 4.0, 1), _CROWDED)
+    columns = ("users", "metric", "with four others", "alone", "apart")
+    question = "tcp-msgpack against grpc-protobuf: does company change the ratio?"
+    return Check("company", question, columns, rows, "Wanted: at most 3 % apart.", met)
+
+
+def _alternate(
+    bench: Bench, one: Callable[[int], Result], other: Callable[[int], Result], most: float
+) -> tuple[tuple[tuple[str, ...], ...], bool]:
+    """Read the ratio of two arms in either way, in alternation: neighbours move it, too, within minutes."""
+    bench.plan(2 * 2 * _ALTERNATIONS)
     rows, met = [], True
     for users in (1, 16):
-        alone, crowd = [], []
-        for _ in range(_CROWD_FORKS):
-            alone.append(bench.play(pair, users, 4.0, 1))
-            crowd.append(bench.play([*pair, *others], users, 12.0, 1))
+        pairs = [(one(users), other(users)) for _ in range(_ALTERNATIONS)]
         for metric in rounds.METRICS:
-            few, many = (np.array([effects(one, metric, 1)[0] for one in each]) for each in (alone, crowd))
-            apart = [math.exp(value) - 1 for value in stats.interval(many - few)]
-            met = met and abs(apart[0]) <= _CROWDED
+            ours, theirs = (
+                np.array([effects(result, metric, 1)[0] for result in way])
+                for way in zip(*pairs, strict=True)
+            )
+            apart = [math.exp(value) - 1 for value in stats.interval(ours - theirs)]
+            met = met and abs(apart[0]) <= most
             difference = "{:+.1f} % ({:+.1f} to {:+.1f})".format(*(100 * value for value in apart))
-            rows.append((str(users), metric, written(few), written(many), difference))
-    columns = ("users", "metric", "alone", "with four others", "apart")
-    question = "tcp-msgpack against grpc-protobuf: does company change the ratio?"
-    return Check("company", question, columns, tuple(rows), "Wanted: at most 3 % apart.", met)
+            rows.append((str(users), metric, written(ours), written(theirs), difference))
+    return tuple(rows), met
 
 
 def injected(bench: Bench) -> Check:
@@ -119,10 +129,12 @@ def injected(bench: Bench) -> Check:
             )
             wanted.append(slow * 1000)
     result = bench.play(arms, 1, 8 * 8.0, 8)
-    # What touching memory costs does not end with the touching: caches are cold afterwards. How much that is
-    # no clock in the handler says, so the largest one is read once more in long blocks.
+    # What a slower handler costs does not end with it: caches are cold afterwards, and whoever waits longer
+    # wakes up more slowly. How much that is no clock in the handler says, so the large ones are read in long
+    # blocks, too.
+    slowest = [base, *arms[-2:]]
     blocks = bench.play(
-        [base, arms[-1]], 1, _BLOCK_FORKS * _BLOCKS * 2 * _BLOCK / 1e9, _BLOCK_FORKS, turn=_BLOCK
+        slowest, 1, _BLOCK_FORKS * _BLOCKS * len(slowest) * _BLOCK / 1e9, _BLOCK_FORKS, turn=_BLOCK
     )
     rows, met = [], True
     for k, time in enumerate(wanted, start=1):
@@ -131,12 +143,11 @@ def injected(bench: Bench) -> Check:
             row, near = _reading(arms[k].name, micros(time), metric, true, effects(result, metric, k))
             rows.append(row)
             met = met and near
-    for metric in ("p50", "time"):
-        true = math.exp(float(np.mean(effects(blocks, metric, 1)))) - 1
-        row, _ = _reading(
-            f"{arms[-1].name}, true in blocks", "", metric, true, effects(result, metric, len(wanted))
-        )
-        rows.append(row)
+    for block, k in ((1, len(wanted) - 1), (2, len(wanted))):
+        for metric in ("p50", "time"):
+            true = math.exp(float(np.mean(effects(blocks, metric, block)))) - 1
+            row, _ = _reading(f"{arms[k].name}, true in blocks", "", metric, true, effects(result, metric, k))
+            rows.append(row)
     columns = ("injected", "time", "metric", "true", "read", "points apart")
     question = "A handler slower by a known time, one user: is it read back?"
     return Check("injected", question, columns, tuple(rows), "Wanted: within 1.5 points.", met)

@@ -40,10 +40,10 @@ class BareTurnstile(Turnstile):
         for seat in seats:
             seat.over = self._over.is_set
 
-    def play(self, length: int) -> tuple[int, int]:
+    def play(self, length: int, opened: Callable[[int], Callable[[], int]] | None = None) -> tuple[int, int]:
         """Run one turn of `length` ns."""
         self._over.clear()
-        return super().play(length)
+        return super().play(length, opened)
 
     def _wait(self, length: int) -> None:
         time.sleep(length / 1e9)

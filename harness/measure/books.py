@@ -33,6 +33,8 @@ class Books:
         self.failure: Failure | None = None
         self.differs = ""
         self.connections: tuple[int, ...] = ()
+        self.rate = 0.0
+        self.capacity = 0.0
         self.histograms: list[Histograms] = []
         self._arm = arm.name
         self._facts = facts
@@ -83,5 +85,7 @@ class Books:
             failure=self.failure,
             payload=self._payload,
             messages=self._messages,
+            rate=self.rate,
+            capacity=self.capacity,
             connections=self.connections,
         )

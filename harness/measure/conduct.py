@@ -26,6 +26,8 @@ from scenarios.catalog import settle
 from stacks import certificates
 from stacks.base import Tls
 
+_MANY = 1000
+"""More than forks."""
 _FEW_CALLS = 4
 _CALLS = 10
 _LONGEST_TURN = 2_000_000_000
@@ -121,12 +123,21 @@ class _Conductor:
             for k, (arm, stack) in enumerate(zip(trial.arms, self._stacks, strict=True)):
                 if not self.books[k].failure:
                     contenders[k] = Contender(
-                        arm, trial, self._machine, number, wire=stack.wire, tls=self._tls
+                        arm,
+                        trial,
+                        self._machine,
+                        number,
+                        wire=stack.wire,
+                        # Arms have the same due times in a round, and each start others.
+                        seed=self._seed * _MANY + number,
+                        tls=self._tls,
                     )
                     stay.callback(contenders[k].stop)
             fork = Fork(trial, contenders, self.books, self._observer)
             slowest = fork.start()
-            if not number:
+            if trial.open:
+                fork.offer(trial.open)
+            elif not number:
                 self.trial = trial = stretched(trial, slowest)
             random = Random(f"{self._seed}/{number}")  # noqa: S311 -- the order of turns is no secret
             before, began = (machines.stalled(), machines.throttled()), time.monotonic_ns()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 
-from harness.measure import cpu, processes
+from harness.measure import cpu, holdings, processes
 from harness.measure.processes import Process, StartError
 from harness.measure.wire import Baton, Failed, Finish, Finished, Message, Played, Ready, Setup, Turn
 from harness.results import Failure, Machine, Trial
@@ -27,7 +27,15 @@ class Contender:
     """Starts, plays and ends an arm; every method but `stop` raises `ArmError` when the arm fails."""
 
     def __init__(
-        self, arm: Arm, trial: Trial, machine: Machine, fork: int, *, wire: bool, tls: Tls | None = None
+        self,
+        arm: Arm,
+        trial: Trial,
+        machine: Machine,
+        fork: int,
+        *,
+        wire: bool,
+        seed: int = 0,
+        tls: Tls | None = None,
     ) -> None:
         """Prepare; `wire` tells whether the stack has a server process at all, `tls` what ours secures."""
         self.arm = arm
@@ -42,6 +50,7 @@ class Contender:
         self._trial = trial
         self._machine = machine
         self._fork = fork
+        self._seed = seed
         self._wire = wire
         self._tls = (Tls(ca=arm.ca) if arm.ca else tls) if arm.tls else None
         self._stay = ExitStack()
@@ -85,8 +94,7 @@ class Contender:
                 self._pids = _found(self._address)
                 self.served = bool(self._pids)
             elif self._wire:
-                service = self._trial.service
-                self._server = processes.serve(arm.stack, service, arm.work, arm.python, cores, self._tls)
+                self._server = processes.serve(arm, self._trial.service, cores, self._tls)
         except StartError as error:
             raise self._fail(str(error), error.stderr) from error
         if self._server:
@@ -125,6 +133,8 @@ class Contender:
                 timeout=trial.timeout,
                 address=self._address,
                 tls=self._tls,
+                open=trial.open,
+                seed=self._seed,
             )
         )
 
@@ -160,7 +170,9 @@ class Contender:
         """Give the baton and wait until it comes back."""
         began = time.monotonic()
         self._send(turn)
-        played = self._receive(turn.length / 1e9 + self._trial.timeout + _GRACE)
+        # In an open loop a call may wait for a user as long as for its reply.
+        patience = self._trial.timeout * (2 if turn.rate else 1)
+        played = self._receive(turn.length / 1e9 + patience + _GRACE)
         if not isinstance(played, Played):
             raise self._fail(f"its load process answered {type(played).__name__} instead of Played")
         for what, process in (("server", self._server), *(("hop", hop) for hop in self._hops)):
@@ -179,6 +191,11 @@ class Contender:
         local = (self._wire and self._address.host in _LOCAL) or bool(self._ports)
         ports = [*self._ports, self._address.port] if local else []
         return tuple(cpu.connections(port) for port in reversed(ports))
+
+    def holdings(self) -> tuple[int, int]:
+        """Read memory in bytes and descriptors of hops and server; -1 where they cannot be seen."""
+        pids = (*self._hop_pids, *self._pids)
+        return holdings.read(pids) if pids else (-1, -1)
 
     def finish(self) -> Finished:
         """End the load process' work and take its histograms."""

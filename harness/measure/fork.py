@@ -8,6 +8,8 @@ from functools import partial
 from random import Random
 from typing import TypeVar
 
+import msgspec
+
 from harness.measure import cpu
 from harness.measure.books import Books
 from harness.measure.contender import ArmError, Contender
@@ -17,13 +19,16 @@ from harness.measure.tally import Row, Tally
 from harness.measure.wire import Played, Turn
 from harness.results import Trial
 from scenarios.catalog import LONG, LONG_SHARE
+from scenarios.load import Open
 
 T = TypeVar("T")
 
+FLOOR = "floor"
 _WARM_TURNS = 2
 _WARM = 200_000_000
 """Longest warm-up turn in ns, unless the turns themselves are longer."""
 
+_CAPACITY_TURNS = 3
 _BLOCKS = 10
 """Histograms of consecutive turns kept of each fork, for intervals of percentiles."""
 _REST = 100e-6
@@ -62,7 +67,7 @@ class Fork:
             if ready := self._try(k, contender.ready):
                 self._books[k].start(contender.pids, ready)
         slowest, trial = 0.0, self._trial
-        turn = Turn(warm_up(trial), trial.settle, long=False, block=-1)
+        turn = Turn(length := warm_up(trial), min(trial.settle, length // 5), long=False, block=-1)
         for _ in range(_WARM_TURNS):
             slowest = 0.0
             for k, contender in self._each():
@@ -74,19 +79,50 @@ class Fork:
         self._starting = time.monotonic() - began
         return slowest
 
+    def offer(self, load: Open) -> None:
+        """Settle how many calls a second each arm gets, for all forks alike.
+
+        Where that is a share of what an arm can do, the first fork finds it out, in a closed loop.
+        """
+        for k, contender in self._each():
+            books = self._books[k]
+            if books.rate or contender.arm.stack == FLOOR:
+                continue
+            if not load.of_capacity:
+                books.rate = load.rate
+                continue
+            self._observer.phase(f"looking for what {contender.arm.name} can do")
+            done = window = 0
+            for _ in range(_CAPACITY_TURNS):
+                if played := self._try(
+                    k, partial(contender.play, Turn(_WARM, _WARM // 5, long=False, block=-1))
+                ):
+                    done, window = done + played.done, window + played.window
+            if done:
+                books.capacity = done * 1e9 / window
+                books.rate = books.capacity * load.rate
+        # The floor can do much more than anybody else; it shows what loopback takes at the baseline's rate.
+        names = [arm.name for arm in self._trial.arms]
+        rate = self._books[names.index(self._trial.baseline)].rate or load.rate
+        for k, contender in self._each():
+            if contender.arm.stack == FLOOR:
+                self._books[k].rate = rate
+
     def play(self, trial: Trial, fork: int, random: Random, tally: Tally) -> None:
         """Play rounds for this fork's share of the time, with the turns that `trial` says."""
         self._trial = trial
         budget = trial.seconds / trial.forks
         shorts, longs = mirrored(list(self._contenders), random), mirrored(list(self._contenders), random)
-        share = LongShare(LONG_SHARE, LONG * trial.turn * len(self._contenders) / 1e9)
+        # Turns of an open loop are long from the start.
+        share = LongShare(0.0 if trial.open else LONG_SHARE, LONG * trial.turn * len(self._contenders) / 1e9)
         self._other, self._other_at = self._others.read(), time.monotonic_ns()
         began, round_ = time.monotonic(), 0
         while self._contenders and (elapsed := time.monotonic() - began) < budget:
             long = share.due(elapsed)
             length = LONG * trial.turn if long else trial.turn
-            turn = Turn(length, trial.settle, long=long, block=int(_BLOCKS * elapsed / budget))
+            plain = Turn(length, trial.settle, long=long, block=int(_BLOCKS * elapsed / budget))
             for k in next(longs if long else shorts):
+                turn = msgspec.structs.replace(plain, rate=self._books[k].rate, number=round_)
                 if k in self._contenders and self._turn(k, turn, fork, round_, tally):
                     self._advance(k, fork, min(1.0, (time.monotonic() - began) / budget))
             if long:
@@ -124,6 +160,7 @@ class Fork:
         contender.seen = contender.read()
         self._books[k].play(played)
         self._settle(tally)
+        held = contender.holdings() if self._trial.open else (-1, -1)
         row = Row(
             arm=k,
             fork=fork,
@@ -141,6 +178,11 @@ class Fork:
             server=contender.seen[2] - began[1] if contender.served else -1,
             foreign=rival + others,
             steal=stolen,
+            scheduled=played.scheduled,
+            dropped=played.dropped,
+            due=played.due,
+            memory=held[0],
+            descriptors=held[1],
         )
         self._open = contender, row
         return True
@@ -199,7 +241,7 @@ class Fork:
 
 def warm_up(trial: Trial) -> int:
     """Length in ns of a warm-up turn: a long turn, within limits."""
-    return max(trial.turn, min(LONG * trial.turn, _WARM))
+    return _WARM if trial.open else max(trial.turn, min(LONG * trial.turn, _WARM))
 
 
 def _used(contenders: list[Contender]) -> int:

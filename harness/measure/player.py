@@ -8,23 +8,33 @@ import logging
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from functools import cached_property
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
 
 import stacks
 from harness.measure import drivers
 from harness.measure.bare import BareSeat
 from harness.measure.books import stated
-from harness.measure.recorder import Figures, Recorder
+from harness.measure.recorder import Figures, Recorder, Schedule, Times
 from harness.measure.wire import Baton, Failed, Finished, Played, Ready, Setup, Turn
 from scenarios import channels, samples
 from scenarios.batch import Batch
+from scenarios.load import schedule
 from scenarios.parts import part
+from scenarios.queue import Queue
 from scenarios.turns import Turnstile
 from stacks import service, work
 from stacks.base import Method, Options, Stack
 from stacks.errors import SchemaError
+
+if TYPE_CHECKING:
+    from scenarios.desk import Desk
 
 _log = logging.getLogger(__name__)
 
@@ -112,11 +122,23 @@ class Player:
 
     def play(self, turn: Turn) -> Played:
         """Play one turn and record it; the CPU given for it does not contain the recording."""
+        offsets = self._offsets(turn)
         before = time.process_time_ns()
-        start, drained = self._turnstile.play(turn.length)
+        start, drained, dropped = self._run(turn, offsets)
         gc.collect()
         played = time.process_time_ns()
-        figures = self._figures(turn, start, drained)
+        figures = (
+            self._recorder.take_open(
+                self._turnstile.seats,
+                Schedule(start, offsets + start, dropped),
+                start + turn.settle,
+                start + turn.length,
+                long=turn.long,
+                block=turn.block,
+            )
+            if turn.rate
+            else self._figures(turn, start, drained)
+        )
         seats = self._turnstile.seats
         broken = next((seat.broken for seat in seats if seat.broken), None)
         if broken:
@@ -131,13 +153,44 @@ class Player:
             broken=f"{type(broken).__name__}: {broken}" if broken else _swallowed(),
         )
 
+    def _offsets(self, turn: Turn) -> Times:
+        """Work out when calls of an open loop are due, in ns from the turn's start; none in a closed one."""
+        if not turn.rate or self._setup.open is None:
+            return np.empty(0, np.int64)
+        load = msgspec.structs.replace(self._setup.open, rate=turn.rate, of_capacity=False)
+        due = schedule(load, f"{self._setup.seed}/{turn.number}")
+        return np.fromiter(takewhile(turn.length.__gt__, due), np.int64)
+
+    def _run(self, turn: Turn, offsets: Times) -> tuple[int, int, list[int]]:
+        """Let users call; gives when the turn began and had drained, and which calls nobody made."""
+        if not turn.rate or self._setup.open is None:
+            return *self._turnstile.play(turn.length), []
+        queue: Queue[Any] = Queue((), 0)
+        waiting, patience = self._setup.open.waiting, self._setup.timeout * 1e9
+
+        def opened(start: int) -> Callable[[], int]:
+            nonlocal queue
+            queue = self._desk.open((offsets + start).tolist(), waiting, patience, len(self._turnstile.seats))
+            return self._desk.ask
+
+        return *self._turnstile.play(turn.length, opened), queue.dropped
+
+    @cached_property
+    def _desk(self) -> Desk:
+        from scenarios.desk import Desk  # noqa: PLC0415 -- gevent's, which plain drivers do not have
+
+        return Desk()
+
     def _figures(self, turn: Turn, start: int, drained: int) -> Figures:
         seats = self._turnstile.seats
         if isinstance(seats[0], BareSeat):
             count = sum(seat.count for seat in seats if isinstance(seat, BareSeat))
             return Figures(count, 0, count, drained - start, -1, -1, {})
         opens, closes = start + turn.settle, start + turn.length
-        return self._recorder.take(seats, opens, closes, long=turn.long, block=turn.block)
+        users = self._setup.users
+        return self._recorder.take(
+            seats[:users], opens, closes, long=turn.long, block=turn.block, beside=seats[users:]
+        )
 
 
 @contextmanager
@@ -154,16 +207,15 @@ def _player(setup: Setup) -> Iterator[Player]:
             worked = work.add(offered, setup.arm.work)
             address = stay.enter_context(stack.serve(worked, address, Options())).address
         connect = functools.partial(stack.connect, address, Options(tls=setup.tls))
-        requests = [
-            samples.request(method, setup.sample, user, setup.messages) for user in range(setup.users)
-        ]
+        sizes = [setup.sample] * setup.users + [setup.arm.beside] * bool(setup.arm.beside)
+        requests = [samples.request(method, size, user, setup.messages) for user, size in enumerate(sizes)]
         if setup.part:
             codec = stack.codec(method.request)
             pairs = [part(codec, setup.part, request, setup.messages) for request in requests]
             calls, expected = [call for call, _ in pairs], [wanted for _, wanted in pairs]
         else:
             opened = channels.opened(
-                setup.arm.channel, setup.users, connect, method, multiplexes=stack.multiplexes
+                setup.arm.channel, len(requests), connect, method, multiplexes=stack.multiplexes
             )
             calls = stay.enter_context(opened)
             expected = [_last(samples.answers(method, request)) for request in requests]

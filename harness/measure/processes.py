@@ -18,6 +18,7 @@ from typing import IO
 import msgspec
 
 from harness.measure.wire import Baton
+from scenarios.arm import Arm
 from stacks.base import LOOPBACK, Address, Served, Tls
 
 START = 20.0
@@ -145,15 +146,15 @@ def python(interpreter: str, *arguments: str) -> list[str]:
     return [interpreter or sys.executable, "-P", "-m", *arguments]
 
 
-def serve(
-    stack: str, service: str, work: str, interpreter: str, cores: Sequence[int], tls: Tls | None = None
-) -> Process:
-    """Start a server of ours, without waiting for it; raises `StartError`."""
-    extra = ["--work", work] if work else []
+def serve(arm: Arm, service: str, cores: Sequence[int], tls: Tls | None = None) -> Process:
+    """Start a server of ours for `arm`, without waiting for it; raises `StartError`."""
+    extra = ["--work", arm.work] if arm.work else []
+    if arm.streams:
+        extra += ["--max-streams", str(arm.streams)]
     if tls is not None:
         extra += ["--tls-cert", tls.certificate, "--tls-key", tls.key]
-    command = python(interpreter, "stacks", "serve", stack, "--service", service, "--with-parent", *extra)
-    return Process(command, cores)
+    started = ["stacks", "serve", arm.stack, "--service", service, "--with-parent", *extra]
+    return Process(python(arm.python, *started), cores)
 
 
 def hop(name: str, upstream: Address, stack: str, service: str, cores: Sequence[int]) -> Process:

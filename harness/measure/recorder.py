@@ -25,11 +25,27 @@ class Figures(NamedTuple):
     p50: int
     max: int
     errors: dict[str, tuple[int, str]]
+    scheduled: int = 0
+    dropped: int = 0
+    due: int = 0
+
+
+class Schedule(NamedTuple):
+    """What was due in a turn of an open loop; times in ns of the seats' clock."""
+
+    start: int
+    dues: Times
+    """Of all calls, ascending."""
+    dropped: Sequence[int]
+    """Indices of those that nobody made."""
 
 
 RESPONSE, FIRST, GAP = "response", "first", "gap"
 """What histograms are of: whole calls, and in calls with streams the times until the first reply has come
 and from one reply to the next."""
+WAIT, LAG, SERVICE = "wait", "lag", "service"
+"""In an open loop, what a response time is the sum of: until a user was free, until it had sent the call,
+and until that was over."""
 
 
 class Recorder:
@@ -40,7 +56,16 @@ class Recorder:
         self.out_of_range = 0
         self._counts: dict[tuple[str, bool, int], Times] = {}
 
-    def take(self, seats: Sequence[Seat], opens: int, closes: int, *, long: bool, block: int) -> Figures:
+    def take(
+        self,
+        seats: Sequence[Seat],
+        opens: int,
+        closes: int,
+        *,
+        long: bool,
+        block: int,
+        beside: Sequence[Seat] = (),
+    ) -> Figures:
         """Bin the turn whose window is [`opens`, `closes`) of the seats' clock.
 
         All figures are of the calls sent in the window, each with the whole of its time: `done` counts the
@@ -48,11 +73,15 @@ class Recorder:
         (Little's law: calls/s = users / mean time). Counting completions in a fixed window instead would
         round a turn's few calls to whole ones, and cut a pause off where the window ends.
 
-        With `block` -1 nothing enters a histogram.
+        With `block` -1 nothing enters a histogram. Calls of the seats `beside` are among all calls and
+        failures, and in no other figure.
         """
         sent, ended, good = _joined(seats)
+        more, _, fine = _joined(beside)
+        calls, failed = len(sent) + len(more), int(np.count_nonzero(~good) + np.count_nonzero(~fine))
+        errors = _errors([*seats, *beside])
         if len(sent) == 0:
-            return Figures(0, 0, 0, 0, -1, -1, {})
+            return Figures(calls, failed, 0, 0, -1, -1, errors)
         inside = (sent >= opens) & (sent < closes)
         chosen = good & inside
         times = ended[chosen] - sent[chosen]
@@ -63,13 +92,54 @@ class Recorder:
                 self._record((FIRST, long, block), first)
                 self._record((GAP, long, block), gaps)
         return Figures(
-            calls=len(sent),
-            failed=len(sent) - int(np.count_nonzero(good)),
+            calls=calls,
+            failed=failed,
             done=len(times),
             window=int((ended[inside] - sent[inside]).sum()) // max(1, _present(seats, closes)),
             p50=int(np.median(times)) if len(times) else -1,
             max=int(times.max()) if len(times) else -1,
+            errors=errors,
+        )
+
+    def take_open(
+        self, seats: Sequence[Seat], asked: Schedule, opens: int, closes: int, *, long: bool, block: int
+    ) -> Figures:
+        """Bin the turn of an open loop, of the calls that were due in [`opens`, `closes`).
+
+        A call that failed or was dropped has an infinite response time, which stands as the histogram's
+        highest: one would otherwise do well to fail quickly. `done` counts the good calls that ended in the
+        window, whenever they were due, and `window` is its length.
+        """
+        dues = asked.dues
+        made = _made(seats, asked)
+        due = dues[made.number]
+        inside = (due >= opens) & (due < closes)
+        chosen = made.good & inside
+        dropped = np.asarray(asked.dropped, np.int64)
+        shed = int(np.count_nonzero((dues[dropped] >= opens) & (dues[dropped] < closes)))
+        lost = shed + int(np.count_nonzero(inside & ~made.good))
+        response = np.concatenate([made.ended[chosen] - due[chosen], np.full(lost, histogram.HIGHEST)])
+        if block >= 0:
+            ready = np.maximum(due, made.free)
+            for figure, times in (
+                (RESPONSE, response),
+                (WAIT, (ready - due)[inside]),
+                (LAG, (made.sent - ready)[inside]),
+                (SERVICE, (made.ended - made.sent)[chosen]),
+            ):
+                self._record((figure, long, block), times)
+        ended = made.good & (made.ended >= opens) & (made.ended < closes)
+        return Figures(
+            calls=len(due),
+            failed=int(np.count_nonzero(~made.good)),
+            done=int(np.count_nonzero(ended)),
+            window=closes - opens,
+            p50=int(np.median(response)) if len(response) else -1,
+            max=int(response.max()) if len(response) else -1,
             errors=_errors(seats),
+            scheduled=len(dues),
+            dropped=len(dropped),
+            due=int(np.count_nonzero(inside)) + shed,
         )
 
     def _record(self, key: tuple[str, bool, int], times: Times) -> None:
@@ -80,10 +150,36 @@ class Recorder:
         """Give (long, figure, blocks in order) of all that was recorded."""
         return [
             (long, figure, [histogram.Histogram(self._counts[key]).encode() for key in keys])
-            for figure in (RESPONSE, FIRST, GAP)
+            for figure in (RESPONSE, FIRST, GAP, WAIT, LAG, SERVICE)
             for long in (False, True)
             if (keys := sorted(key for key in self._counts if key[:2] == (figure, long)))
         ]
+
+
+class _Made(NamedTuple):
+    """The calls of all users in an open loop, one row each."""
+
+    number: Times
+    """Index among those due."""
+    free: Times
+    """When its user had its last reply, or the turn began."""
+    sent: Times
+    ended: Times
+    good: NDArray[np.bool_]
+
+
+def _made(seats: Sequence[Seat], asked: Schedule) -> _Made:
+    tables, frees, goods = [np.empty((0, 3), np.int64)], [np.empty(0, np.int64)], [np.empty(0, bool)]
+    for seat in seats:
+        stamps = np.frombuffer(seat.stamps, np.int64) if seat.stamps else tables[0].reshape(-1)
+        table = stamps[: len(stamps) // 3 * 3].reshape(-1, 3)  # a user that broke leaves half a call
+        good = np.ones(len(table), bool)
+        good[[index for index, _ in seat.failures]] = False
+        tables.append(table)
+        frees.append(np.concatenate([[asked.start], table[:-1, 2]])[: len(table)])
+        goods.append(good)
+    number, sent, ended = np.concatenate(tables).T
+    return _Made(number, np.concatenate(frees), sent, ended, np.concatenate(goods))
 
 
 def _present(seats: Sequence[Seat], closes: int) -> int:

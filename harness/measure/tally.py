@@ -28,6 +28,11 @@ class Row(NamedTuple):
     foreign: int
     steal: int
     hop: int
+    scheduled: int = 0
+    dropped: int = 0
+    due: int = 0
+    memory: int = -1
+    descriptors: int = -1
 
 
 class Tally:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from scenarios.arm import Arm
+from scenarios.load import Open
 from stacks.base import Address, Facts, Tls
 
 _LENGTH = struct.Struct("!I")
@@ -28,6 +29,9 @@ class Setup(msgspec.Struct, frozen=True, tag=True):
     timeout: float
     address: Address
     tls: Tls | None = None
+    open: Open | None = None
+    seed: int = 0
+    """Of due times that are drawn by chance."""
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
@@ -44,12 +48,18 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
 
 
 class Turn(msgspec.Struct, frozen=True, tag=True):
-    """The baton: call for `length` ns; `block` is the histogram that takes the times, -1 for none."""
+    """The baton: call for `length` ns; `block` is the histogram that takes the times, -1 for none.
+
+    Calls are due `rate` times a second; where it is 0, users call as soon as they are free. `number` tells
+    turns apart: all arms' turns of a round have the same.
+    """
 
     length: int
     settle: int
     long: bool
     block: int
+    rate: float = 0.0
+    number: int = 0
 
 
 class Played(msgspec.Struct, frozen=True, tag=True):
@@ -70,6 +80,9 @@ class Played(msgspec.Struct, frozen=True, tag=True):
     """Failed calls by kind, and the first text of each."""
     differs: str
     broken: str
+    scheduled: int = 0
+    dropped: int = 0
+    due: int = 0
 
 
 class Finish(msgspec.Struct, frozen=True, tag=True):

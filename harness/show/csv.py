@@ -29,8 +29,13 @@ HEADER = (
     "foreign_cpu_ns",
     "steal_ns",
     "hop_cpu_ns",
+    "rate",
+    "scheduled",
+    "dropped",
+    "due",
 )
-"""Columns in order; those from `fork` on are the columns of `harness.results.Turns`."""
+"""Columns in order; those from `fork` on are the columns of `harness.results.Turns`, but for the rate at
+which calls were due, in calls a second, which is empty for a closed loop."""
 
 
 def render(results: Iterable[Result]) -> str:
@@ -49,7 +54,11 @@ def _rows(result: Result) -> Iterator[tuple[object, ...]]:
     counts = (turns.fork, turns.round, turns.long, turns.calls, turns.failed, turns.done)
     times = (turns.window, turns.busy, turns.p50, turns.max)
     cpu = (turns.client, turns.server, turns.foreign, turns.steal, turns.hop)
-    columns = [column.tolist() for column in (turns.arm, *counts, *times, *cpu)]
+    opened = (turns.scheduled, turns.dropped, turns.due)
+    columns = [column.tolist() for column in (turns.arm, *counts, *times, *cpu, *opened)]
+    rates = {run.arm: run.rate or "" for run in result.runs}
     for index, *values in zip(*columns, strict=True):
         arm = trial.arms[index]
-        yield (*point, arm.name, arm.stack, *("" if value < 0 else value for value in values))
+        known = ["" if value < 0 else value for value in values]
+        last = len(known) - len(opened)
+        yield (*point, arm.name, arm.stack, *known[:last], rates.get(arm.name, ""), *known[last:])

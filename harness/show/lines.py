@@ -10,7 +10,11 @@ _FORMS = (
     ("p99", "p99 {cell} {unit}"),
     ("first", "first reply {cell} {unit}"),
     ("gap", "gap {cell} {unit}"),
+    ("service", "service {cell} {unit}"),
+    ("lag", "{title} {cell} {unit}"),
+    ("due", "{cell} {title}"),
     ("rate", "{cell} {title}"),
+    ("dropped", "{cell} {title}"),
     ("bound", "bound by {cell}"),
     ("cpu", "{title} {cell} {unit}"),
     ("client", "client {cell} {unit}"),
@@ -47,7 +51,7 @@ def _arm(sheet: Sheet, index: int) -> str:
         for key, form in _FORMS
         if cells.get(key, "") not in {"", "failed", units.NOTHING}
     ]
-    figures += [text for key in ("", "cpu-") if (text := _ratio(sheet, cells, key))]
+    figures += [text for key in ("", "other-") if (text := _ratio(sheet, cells, key))]
     return f"{name}: {'; '.join(figures)}" if figures else name
 
 

@@ -15,7 +15,11 @@ _COLUMNS = (
     "p99",
     "first",
     "gap",
+    "service",
+    "lag",
+    "due",
     "rate",
+    "dropped",
     "bound",
     "cpu",
     "client",
@@ -27,17 +31,17 @@ _COLUMNS = (
     "difference",
     "ratio",
     "range",
-    "cpu-ratio",
-    "cpu-range",
+    "other-ratio",
+    "other-range",
 )
 
 
 def render(answer: Answer) -> str:
     """Write a section with heading, table, findings and notes for each comparison, then the crossovers."""
     sections = [_section(fill(comparison)) for comparison in answer.comparisons]
-    if answer.crossovers:
-        lines = [f"- {escape(words.crossover(each))}" for each in answer.crossovers]
-        sections.append("\n".join(["## Crossovers", "", *lines, ""]))
+    for heading, found in words.lists(answer):
+        lines = [f"- {escape(each)}" for each in found]
+        sections.append("\n".join([f"## {heading}", "", *lines, ""]))
     return "\n".join(sections)
 
 

@@ -41,7 +41,8 @@ class Sheet:
 
     Columns by key: p50, p99, first, gap, rate, bound, cpu, client, hop, server, split, floor, links
     (connections), bytes (of request and reply), size (of the one message that a part is about), difference,
-    ratio, range, and cpu-ratio and cpu-range.
+    ratio, range (of what arms are ranked by), and other-ratio and other-range; of an open loop also service,
+    lag, due and dropped.
     """
 
     title: str
@@ -72,7 +73,7 @@ def fill(comparison: Comparison) -> Sheet:
         names=tuple(words.clean(arm.name) for arm in arms),
         baseline=words.clean(comparison.baseline),
         columns={key: column for key, column in columns.items() if _says_something(column)},
-        verdicts=tuple(_verdict(arm.ratios.get("time")) for arm in arms),
+        verdicts=tuple(_verdict(arm.ratios.get(comparison.headline)) for arm in arms),
         remarks=tuple(
             Remark(found.validity, words.MARKS.get(found.validity, "·"), *words.finding(found))
             for found in (*comparison.findings, *words.absent(comparison))
@@ -183,6 +184,10 @@ def _absolutes(
         "first": Column("first", unit, tuple(ruler.write(_value(arm.first)) for arm in arms)),
         "gap": Column("gap", unit, tuple(ruler.write(_value(arm.gap)) for arm in arms)),
         "p99": Column("p99", unit, marked("p99", [ruler.write(_value(arm.p99)) for arm in arms])),
+        "service": Column("service", unit, tuple(ruler.write(_value(arm.service)) for arm in arms)),
+        "lag": Column("late p99", unit, tuple(ruler.write(_value(arm.lag)) for arm in arms)),
+        "due": Column("due/s", "", tuple(_plain([arm.offered for arm in arms], 2))),
+        "dropped": Column("dropped", "", tuple(f"{arm.dropped:,}" if arm.dropped else "" for arm in arms)),
         "rate": Column(f"{per}s/s", "", marked("time", _plain([arm.calls_per_second for arm in arms], 2))),
         "bound": Column("bound by", "", tuple(arm.bound_by for arm in arms)),
         "cpu": Column(f"CPU/{per}", unit, marked("cpu", [ruler.write(_cpu(arm)) for arm in arms])),
@@ -224,13 +229,16 @@ def _ratios(comparison: Comparison, arms: Sequence[ArmFigures], ruler: _Ruler, p
     basis = next((kind for kind in ("interval", "spread") if kind in bases), "none")
     bounds = words.bounds(basis, comparison.forks)
     columns = {}
-    for metric, key, title in (("time", "", f"time/{per}"), ("cpu", "cpu-", f"CPU/{per}")):
+    headline = comparison.headline
+    titles = {"time": f"time/{per}", "cpu": f"CPU/{per}", "p50": "p50"}
+    other = "time" if headline == "cpu" else "cpu"
+    for metric, key, title in ((headline, "", titles[headline]), (other, "other-", titles[other])):
         pairs = [_ratio(comparison, arm, metric) for arm in arms]
         marks = [_ratio_marks(comparison, arm, metric, bases) for arm in arms]
         if any(metric in arm.ratios for arm in arms):
             columns[f"{key}ratio"] = Column(title, "ratio", _marked([pair[0] for pair in pairs], marks))
             columns[f"{key}range"] = Column(bounds, "", tuple(pair[1] for pair in pairs))
-    times = [arm.ratios["time"].difference if "time" in arm.ratios else None for arm in arms]
+    times = [arm.ratios[headline].difference if headline in arm.ratios else None for arm in arms]
     texts = ["" if time is None else ruler.write(time, signed=True) for time in times]
     return {**columns, "difference": Column("diff.", ruler.scale.name, tuple(texts))}
 

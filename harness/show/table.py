@@ -16,19 +16,25 @@ _GAP = 2
 _NAME = 13
 """Cells that an arm's name gets at the least, if it has them; longer names fold."""
 
-_TIMES = ("p50", "size", "first", "gap", "p99", "rate", "bound", "cpu", "client", "hop", "server", "floor")
+_TIMES = (
+    *("p50", "size", "first", "gap", "p99", "service", "lag", "due", "rate", "dropped", "bound"),
+    *("cpu", "client", "hop", "server", "floor"),
+)
 _WIDE = (*_TIMES, "difference", "ratio range")
-_FOLDED = ("p50/floor", "size", "p99", "first/gap", "rate/bound", "cpu/split")
+_FOLDED = ("p50/floor", "size", "p99", "first/gap", "service/lag", "due/rate/bound", "dropped", "cpu/split")
 _LAYOUTS = (
-    (*_TIMES, "bytes", "links", "difference", "ratio range", "cpu-ratio cpu-range"),
-    (*_TIMES, "links", "difference", "ratio range", "cpu-ratio cpu-range"),
-    (*_WIDE, "cpu-ratio cpu-range"),
+    (*_TIMES, "bytes", "links", "difference", "ratio range", "other-ratio other-range"),
+    (*_TIMES, "links", "difference", "ratio range", "other-ratio other-range"),
+    (*_WIDE, "other-ratio other-range"),
     _WIDE,
-    (*_FOLDED, "bytes", "difference", "ratio/range", "cpu-ratio/cpu-range"),
-    (*_FOLDED, "difference", "ratio/range", "cpu-ratio/cpu-range"),
+    (*_FOLDED, "bytes", "difference", "ratio/range", "other-ratio/other-range"),
+    (*_FOLDED, "difference", "ratio/range", "other-ratio/other-range"),
     (*_FOLDED, "difference", "ratio/range"),
     (*_FOLDED, "ratio/range/difference"),
-    ("p50/p99/floor", "size", "first/gap", "rate/bound", "cpu", "ratio/range/difference"),
+    (
+        *("p50/p99/floor", "size", "first/gap", "service/lag", "due/rate/dropped/bound", "cpu"),
+        "ratio/range/difference",
+    ),
 )
 """From roomy to narrow: a slash puts cells below each other, a blank side by side."""
 

@@ -20,7 +20,7 @@ _UNBROKEN = 10_000
 
 
 def show(answer: Answer, stream: TextIO | None = None, width: int | None = None) -> None:
-    """Write each comparison and the crossovers to `stream` (standard output), with an empty line between two.
+    """Write each comparison, and what several say together, to `stream` (standard output).
 
     A terminal gets tables, as wide as it is unless `width` is given; anything else gets plain lines,
     or tables without colour where `width` is given. Colours follow ``NO_COLOR``.
@@ -38,13 +38,12 @@ def show(answer: Answer, stream: TextIO | None = None, width: int | None = None)
             console.print(_laid_out(sheet, console.width, rule="─" if unicode else "-"), soft_wrap=True)
         else:
             console.file.write(lines.render(sheet))
-    if answer.crossovers:
-        wide = console.width if console.is_terminal or width is not None else _UNBROKEN
+    wide = console.width if console.is_terminal or width is not None else _UNBROKEN
+    for heading, sentences in words.lists(answer):
         found = [
-            textwrap.fill(words.crossover(each), wide, initial_indent="  ", subsequent_indent="    ")
-            for each in answer.crossovers
+            textwrap.fill(each, wide, initial_indent="  ", subsequent_indent="    ") for each in sentences
         ]
-        text = "\n".join(["", "Crossovers", *found, ""])
+        text = "\n".join(["", heading, *found, ""])
         console.file.write(text if unicode else words.to_ascii(text))
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 
+from harness.decide.compare import Answer
 from harness.decide.comparison import ArmFigures, Comparison, Finding
 from harness.decide.crossover import Crossover
+from harness.decide.levels import UNCLEAR, Level
 from harness.show import units
 
 INTERVAL_FORKS = 4
@@ -80,10 +83,17 @@ def title(comparison: Comparison) -> str:
     many = f"streams of {count(comparison.messages, 'message')}, " if streams else ""
     trials = f" in each of {comparison.trials} trials" if comparison.trials > 1 else ""
     return clean(
-        f"{comparison.scenario}: {what}, {many}{count(comparison.users, 'user')}, "
+        f"{comparison.scenario}: {what}, {many}{_rate(comparison)}{count(comparison.users, 'user')}, "
         f"sample {comparison.sample}; {forks}{trials}, turns of "
         f"{'up to ' if comparison.trials > 1 else ''}{units.duration(comparison.turn)}"
     )
+
+
+def _rate(comparison: Comparison) -> str:
+    if not comparison.open:
+        return ""
+    of = " of each arm's capacity" if comparison.open.endswith("%") else ""
+    return f"{comparison.open}{of} ({comparison.arrivals}), "
 
 
 def unit(comparison: Comparison) -> str:
@@ -144,7 +154,12 @@ def finding(found: Finding) -> tuple[str, tuple[str, ...]]:
 
 def notes(comparison: Comparison) -> list[str]:
     """Give the footnotes that this comparison needs."""
-    ratios = [arm.ratios["time"] for arm in comparison.arms if "time" in arm.ratios]
+    headline = comparison.headline
+    ratios = [arm.ratios[headline] for arm in comparison.arms if headline in arm.ratios]
+    opened = bool(comparison.open)
+    what = {"p50": "median response time", "cpu": f"CPU per {_per(comparison)}"}.get(
+        headline, f"time per {_per(comparison)}"
+    )
     baseline = clean(comparison.baseline)
     bases = {ratio.estimate.basis for ratio in ratios}
     marks = {
@@ -153,7 +168,7 @@ def notes(comparison: Comparison) -> list[str]:
     rules = (
         (
             bool(ratios),
-            f"Ratios are of time per {_per(comparison)}, as multiples of {baseline}. {_PAIRED}",
+            f"Ratios are of {what}, as multiples of {baseline}. {_PAIRED}",
         ),
         (
             any(not ratio.resolved and ratio.estimate.basis == "interval" for ratio in ratios),
@@ -181,6 +196,21 @@ def notes(comparison: Comparison) -> list[str]:
             "first: median time to the first reply; gap: median time from one reply to the next.",
         ),
         (
+            headline == "cpu",
+            "Hops and servers share a core here, so that calls/s are of both; CPU says what a hop costs.",
+        ),
+        (
+            opened,
+            (
+                "p50 and p99 are from when calls were due, service from when they were sent; late p99: how "
+                "late the generator sent, though a user was free."
+            ),
+        ),
+        (
+            any(arm.p99 and math.isinf(arm.p99.value) for arm in comparison.arms),
+            "∞ So many calls failed or were dropped.",
+        ),
+        (
             comparison.trials > 1,
             f"Of {comparison.trials} trials; {baseline} and the floor took part in each; shown of the first.",
         ),
@@ -196,6 +226,42 @@ def crossover(found: Crossover) -> str:
         f"{f', at about {units.size(found.size)}' if found.size else ''} "
         f"({found.method}, {count(found.users, 'user')})"
     )
+
+
+def level(found: Level) -> str:
+    """Say up to which rate an arm keeps what is asked of its response times."""
+    values = {rung.rate: time(rung.value) for rung in found.rungs}
+
+    def at(rate: float) -> str:
+        return f"{rate:,.0f} calls/s ({found.slo.partition('<')[0]} {values[rate]})"
+
+    if found.kept is not None and found.broken is not None:
+        text = f"keeps {found.slo} at {at(found.kept)}, and breaks it at {at(found.broken)}"
+    elif found.kept is not None:
+        text = f"keeps {found.slo} at {at(found.kept)}; no rate was shown to break it"
+    elif found.broken is not None:
+        text = f"breaks {found.slo} at {at(found.broken)}; no rate was shown to keep it"
+    else:
+        seen = ", ".join(at(rung.rate) for rung in found.rungs)
+        text = f"no rate was shown to keep {found.slo}, or to break it; seen: {seen}"
+    unclear = [rung.rate for rung in found.rungs if rung.outcome == UNCLEAR]
+    if unclear and (found.kept is not None or found.broken is not None):
+        text += f"; unclear at {', '.join(map(at, unclear))}"
+    return clean(f"{found.arm} {text}" if not text.startswith("no rate") else f"{found.arm}: {text}")
+
+
+def time(value: float) -> str:
+    """Write a time in ns with its unit; ``endless`` for one that is infinite."""
+    return "endless" if math.isinf(value) else units.duration(int(value))
+
+
+def lists(answer: Answer) -> list[tuple[str, list[str]]]:
+    """Give what several comparisons say together, as headings with sentences."""
+    found = [
+        ("Crossovers", [crossover(each) for each in answer.crossovers]),
+        ("Response times that are kept", [level(each) for each in answer.levels]),
+    ]
+    return [(heading, sentences) for heading, sentences in found if sentences]
 
 
 def _per(comparison: Comparison) -> str:

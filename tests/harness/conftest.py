@@ -108,6 +108,11 @@ def make_result(
                     "foreign": 0,
                     "steal": 0,
                     "hop": 0,
+                    "scheduled": 0,
+                    "dropped": 0,
+                    "due": 0,
+                    "memory": 0,
+                    "descriptors": 0,
                 }
                 for column, value in row.items():
                     columns[column].append(np.broadcast_to(np.asarray(value), (count,)).astype(np.int64))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from threading import Timer
 
 import msgspec
 import numpy as np
@@ -210,7 +212,7 @@ def test_a_server_that_dies_fails_its_arm_only(users):
     assert "server ended by signal SIGKILL" in failure.reason
     assert result.runs[0].failure is None
     assert any("tcp failed" in note for note in watch.notes)
-    after = result.turns.arm[-10:]
+    after = result.turns.arm[-3:]
     assert set(after.tolist()) == {0}
 
 
@@ -521,3 +523,74 @@ def test_an_arm_is_charged_for_its_turn_and_the_one_after_whatever_the_company(c
     assert (turns.server[doubled] == 100).all()
     assert (turns.server[:-1] == 100).sum() == len(doubled)
     assert (turns.client == 50).all()
+
+
+def test_who_calls_beside_counts_among_all_calls_and_in_no_other_figure():
+    crowd = Arm(name="crowd", stack="tcp-msgpack", channel="shared", beside="1MiB")
+    result = play(trial(TCP, crowd, users=2, seconds=2.0, turn=40 * MILLISECOND, settle=MILLISECOND))
+    assert [run.failure for run in result.runs] == [None, None]
+    assert [run.differs for run in result.runs] == ["", ""]
+    alone, beside = decide(result).arms
+    assert (alone.connections, beside.connections) == ((2,), (1,))
+    assert alone.client_cpu is not None
+    assert (beside.client_cpu, beside.server_cpu) == (None, None)
+    assert sorted(beside.ratios) == ["p50", "time"]
+    turns, mine = result.turns, result.turns.arm == 1
+    assert turns.done[mine].sum() < turns.calls[mine].sum()
+
+
+def test_calls_that_the_server_makes_wait_count_from_the_start():
+    work = "wait:20ms"
+    free = Arm(name="free", stack="grpc-protobuf", channel="shared", work=work)
+    limited = Arm(name="limited", stack="grpc-protobuf", channel="shared", work=work, streams=2)
+    result = play(trial(free, limited, users=8, seconds=3.0, turn=200 * MILLISECOND, settle=40 * MILLISECOND))
+    # A server may still count a stream that its client has seen end; what it refuses then is counted.
+    assert not result.runs[0].errors
+    assert all("REFUSED_STREAM" in text or "RST_STREAM" in text for text in result.runs[1].errors)
+    # Eight users over two streams: each call waits for three others.
+    unlimited, few = (arm.p50.value for arm in decide(result).arms)
+    assert few > 2 * unlimited
+
+
+@pytest.mark.parametrize("stack", ["grpc-protobuf", "tcp-msgpack"])
+def test_300_users_in_one_load_process_call_without_errors(stack):
+    arm = Arm(name="many", stack=stack)
+    result = play(trial(arm, users=300, seconds=1.0, turn=375 * MILLISECOND, settle=75 * MILLISECOND))
+    (run,) = result.runs
+    assert (run.failure, run.errors, run.differs, run.connections) == (None, {}, "", (300,))
+    assert result.turns.calls.sum() > 600
+
+
+def hop_of(name: str) -> psutil.Process:
+    """Find the process of a hop by its command line."""
+    return next(p for p in children() if "hop" in p.cmdline() and name in p.cmdline())
+
+
+def stopped(process: psutil.Process, seconds: float) -> None:
+    """Let a process stand still for a while, without waiting for it."""
+    process.suspend()
+    Timer(seconds, process.resume).start()
+
+
+@pytest.mark.parametrize("hop", ["python", "envoy"])
+def test_a_gateway_that_is_killed_fails_its_arm_only_and_the_calls_are_told(hop):
+    through = Arm(name="through", stack="grpc-protobuf", hops=(hop,))
+    watch = Watch(lambda: os.killpg(hop_of(hop).pid, signal.SIGKILL))
+    result = play(trial(GRPC, through, users=4, seconds=3.0), watch)
+    direct, passed = result.runs
+    assert (direct.failure, direct.errors) == (None, {})
+    assert passed.failure is not None
+    told = r"its hop ended by signal SIGKILL; its calls failed with (Unavailable|ConnectionLost): "
+    assert re.match(told, passed.failure.reason)
+
+
+@pytest.mark.parametrize("hop", ["python", "envoy", "nginx", "caddy"])
+def test_calls_outlast_an_upstream_that_stands_still_for_2_s(hop):
+    through = Arm(name="through", stack="grpc-protobuf", hops=(hop,))
+    watch = Watch(lambda: stopped(server_of("grpc-protobuf"), 2.0))
+    result = play(trial(through, users=4, seconds=5.0, turn=20 * MILLISECOND), watch)
+    (run,) = result.runs
+    assert (run.failure, run.errors, run.differs) == (None, {}, "")
+    still = int(result.turns.busy.argmax())
+    assert result.turns.busy[still] > 1_000 * MILLISECOND
+    assert still < len(result.turns.busy) - 1

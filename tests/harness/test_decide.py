@@ -303,3 +303,26 @@ def test_ratios_are_by_message_where_calls_of_arms_have_different_numbers_of_the
     assert ratios["time"].difference == pytest.approx(2_500 - 10_000, rel=0.1)
     assert arm(comparison, TCP).times_floor == pytest.approx(0.25, rel=0.05)
     assert "the time per message of grpc-protobuf" in comparison.sentence
+
+
+@pytest.mark.parametrize(
+    ("factor", "word"), [(1.4, "is seen: "), (1.0, "is not seen: "), (0.7, "is not seen: ")]
+)
+def test_head_of_line_blocking_is_told(made, factor, word):
+    result = made.result({"own": 100_000, "shared": factor * 100_000, "alone": 50_000})
+    own, shared, alone = result.trial.arms
+    arms = (replace(own, beside="1MiB"), replace(shared, beside="1MiB", channel="shared"), alone)
+    text = decide(replace(result, trial=replace(result.trial, arms=arms))).sentence
+    assert text.startswith(f"Head-of-line blocking by a message of 1MiB {word}small calls that share")
+
+
+def test_where_hops_share_a_core_with_the_server_cpu_is_what_arms_are_ranked_by(made):
+    result = made.result({"direct": 100_000, "through": 150_000})
+    direct, through = result.trial.arms
+    hopped = replace(result, trial=replace(result.trial, arms=(direct, replace(through, hops=("envoy",)))))
+    found = decide(hopped)
+    assert found.headline == "cpu"
+    assert found.sentence.startswith("direct is the cheapest; through takes 1.5")
+    assert "CPU per call of direct" in found.sentence
+    roomy = replace(hopped, machine=replace(hopped.machine, cores=4, server_cores=(2, 3)))
+    assert decide(roomy).headline == "time"

@@ -57,7 +57,7 @@ def test_where_none_is_faster_than_the_baseline_nothing_is_claimed(made):
     slower = {name: 150_000 if name != BASE else 100_000 for name in COSTS}
     (joined,) = answer(groups(made, slower)).comparisons
     assert joined.sentence == (
-        "None of 5 arms in 2 trials that share grpc-protobuf is shown to be faster than it in time per call."
+        "None of 5 arms in 2 trials that share grpc-protobuf is shown to take less time per call than it."
     )
 
 

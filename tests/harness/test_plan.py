@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import stacks
-from harness import plan
+from harness import eligibility, plan
 from harness.plan import FLOOR, MOST_FORKS, MOST_SECONDS, MOST_USERS, Wish, trials
 from scenarios import catalog
 from scenarios.arm import Arm, SpecError
@@ -255,11 +255,45 @@ def test_channels_holds_each_stack_against_itself_and_says_what_cannot_be():
 
 def test_multiplex_puts_all_forms_of_all_stacks_together():
     arms = (Arm("t", "tcp-msgpack"), Arm("y", "yamux-msgpack"))
-    (trial,) = trials(Wish(scenario="multiplex", arms=arms, users=(16,), baseline="t shared"))
+    trial, *_ = trials(Wish(scenario="multiplex", arms=arms, users=(16,), baseline="t shared"))
     assert names(trial)[:-1] == ["t per-user", "t shared", "y per-user", "y shared"]
     assert trial.baseline == "t shared"
     with pytest.raises(SpecError, match="the baseline 't' is no arm; arms are: t per-user, t shared"):
         trials(Wish(scenario="multiplex", arms=arms, users=(16,), baseline="t"))
+
+
+def test_multiplex_asks_for_limits_and_large_messages_too():
+    arms = (Arm("g", "grpc-json"), Arm("t", "tcp-msgpack"), Arm("r", "rest-json"))
+    found = trials(Wish(scenario="multiplex", arms=arms, users=(16,), seconds=90.0))
+    assert [(trial.scenario, names(trial)[:-1]) for trial in found] == [
+        ("multiplex", ["g per-user", "g shared", "t per-user", "t shared", "r per-user"]),
+        ("stream-limit", ["g shared", "g shared streams=8", "g pool:8 streams=8"]),
+        (
+            "head-of-line",
+            ["g per-user beside=1MiB", "g shared beside=1MiB", "g per-user", "g shared"],
+        ),
+        (
+            "head-of-line",
+            ["t per-user beside=1MiB", "t shared beside=1MiB", "t per-user", "t shared"],
+        ),
+        ("head-of-line", ["r per-user beside=1MiB", "r per-user"]),
+    ]
+    assert [trial.seconds for trial in found] == [18.0] * 5
+    assert {trial.turn for trial in found if trial.scenario == "head-of-line"} == {160 * MILLISECOND}
+    limited = found[1].arms[1]
+    assert (limited.channel, limited.streams) == ("shared", 8)
+
+
+def test_what_belongs_to_a_question_is_left_out_where_nobody_can_answer_it():
+    found = trials(Wish(scenario="multiplex", arms=(Arm("t", "tcp-msgpack"),), users=(4,)))
+    assert [trial.scenario for trial in found] == ["multiplex", "head-of-line"]
+
+
+def test_a_message_beside_must_fit_too():
+    with pytest.raises(SpecError, match=r"as tcp-json writes it, a message has .* 8388608 are the most"):
+        trials(Wish(arms=(Arm("t", "tcp-json", beside="8MiB"),)))
+    with pytest.raises(SpecError, match="memory-json has no wire, so nobody can call beside its users"):
+        trials(Wish(arms=(Arm("m", "memory-json", beside="1KiB"),), users=(1,)))
 
 
 @pytest.mark.parametrize("wish", [{}, {"scenario": "codec"}])
@@ -272,7 +306,8 @@ def test_many_users_of_what_never_waits_are_refused(wish):
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_scenario_can_be_planned_as_it_is(name):
     found = trials(Wish(scenario=name))
-    assert sum(trial.seconds for trial in found) == pytest.approx(SCENARIOS[name].seconds)
+    asked = [SCENARIOS[each].seconds for each in (name, *SCENARIOS[name].also)]
+    assert sum(trial.seconds for trial in found) == pytest.approx(sum(asked))
     offered = service.load(service.DEFAULT)
     for trial in found:
         for arm in trial.arms:
@@ -315,7 +350,7 @@ def test_a_stack_without_a_wire_takes_no_server(key):
 @pytest.mark.parametrize("name", ["memory", "memory-json", "floor"])
 def test_a_stack_without_tls_takes_none(name):
     with pytest.raises(SpecError, match=f"arm 'm': {name} has no TLS; leave tls off"):
-        plan._check_arm(Arm(name="m", stack=name, tls=True), stacks.find(name))
+        eligibility.check(Arm(name="m", stack=name, tls=True), stacks.find(name))
 
 
 def test_a_ca_that_is_not_there_is_named_before_anything_starts(tmp_path):
@@ -331,11 +366,11 @@ def test_a_hop_that_reads_what_it_passes_on_takes_no_tls(monkeypatch):
         def __init__(self, *carries):
             self.carries = frozenset(carries)
 
-    monkeypatch.setattr(plan.hops, "find", lambda name: Hop("grpc") if name == "gateway" else Hop())
+    monkeypatch.setattr(eligibility.hops, "find", lambda name: Hop("grpc") if name == "gateway" else Hop())
     stack = stacks.find("grpc-json")
     with pytest.raises(SpecError, match="arm 'g': hops that read what they pass on take no TLS"):
-        plan._check_arm(Arm(name="g", stack="grpc-json", hops=("tap", "gateway"), tls=True), stack)
-    plan._check_arm(Arm(name="g", stack="grpc-json", hops=("tap",), tls=True), stack)
+        eligibility.check(Arm(name="g", stack="grpc-json", hops=("tap", "gateway"), tls=True), stack)
+    eligibility.check(Arm(name="g", stack="grpc-json", hops=("tap",), tls=True), stack)
 
 
 def test_without_trustme_tls_is_refused_with_the_remedy(monkeypatch):
@@ -370,7 +405,7 @@ ending = threading.Event()
 def test_a_handler_that_cannot_be_measured_is_told_before_anything_starts(monkeypatch, method, said):
     ending.clear()
     monkeypatch.setattr(shop, "Odd", Odd, raising=False)
-    monkeypatch.setattr(plan, "_PATIENCE", 0.05 if method == "Hang" else 20)
+    monkeypatch.setattr(eligibility, "_PATIENCE", 0.05 if method == "Hang" else 20)
     try:
         with pytest.raises(SchemaError, match=said):
             trials(Wish(arms=some(1), service="stacks.shop:Odd", method=method))

@@ -255,3 +255,13 @@ def test_streams_sent_outside_of_the_window_give_no_times():
 
 def test_a_user_who_made_no_call_is_passed_over():
     assert recorded([streamed([7], []), streamed([0, 100], [20])]) == {"response": [100], "first": [20]}
+
+
+def test_calls_beside_are_among_calls_and_failures_alone():
+    ours, theirs = [seat_of([0, 10, 20])], [seat_of([0, 500, 900], [(1, ERRORS[2])])]
+    found = Recorder().take(ours, 0, 100, long=False, block=0, beside=theirs)
+    assert found == Figures(
+        calls=4, failed=1, done=2, window=20, p50=10, max=10, errors={"ConnectionLost": (1, "gone")}
+    )
+    nobody = Recorder().take([seat_of([5])], 0, 100, long=False, block=0, beside=theirs)
+    assert (nobody.calls, nobody.failed, nobody.done, nobody.p50) == (2, 1, 0, -1)

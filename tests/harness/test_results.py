@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from harness import results
 from harness.decide.compare import decide
 from harness.results import FORMAT, Failure, LeftOut, ResultError, Turns, read, read_all, write
+from scenarios.load import Arrivals, Open
 
 GOLDEN = Path(__file__).parent / "golden"
 NEWEST = GOLDEN / f"result-{FORMAT}.json"
@@ -83,10 +84,11 @@ def test_what_is_decided_survives_the_file(made, tmp_path):
 def test_an_old_format_is_still_read(small):
     """If this fails, a file of a user fails: add a format number and its history, and keep the old file."""
     alike(read(GOLDEN / "result-1.json"), replace(small, format=1))
+    alike(read(GOLDEN / "result-2.json"), replace(streamed(small), format=2))
 
 
 def test_the_newest_format_is_read(small):
-    alike(read(NEWEST), streamed(small))
+    alike(read(NEWEST), opened(streamed(small)))
 
 
 def streamed(result):
@@ -98,8 +100,29 @@ def streamed(result):
     return replace(result, trial=trial, runs=runs)
 
 
+def opened(result):
+    """Add what format 3 brought."""
+    trial = replace(
+        result.trial,
+        open=Open(0.5, 1, Arrivals.POISSON, 20, of_capacity=True),
+        slo="p99<10ms",
+        arms=tuple(replace(arm, streams=8, beside="1MiB") for arm in result.trial.arms),
+    )
+    runs = tuple(replace(run, rate=500.0, capacity=1000.0) for run in result.runs)
+    ones = np.ones_like(result.turns.calls)
+    turns = replace(
+        result.turns,
+        scheduled=result.turns.calls,
+        dropped=ones,
+        due=ones,
+        memory=ones * 2**20,
+        descriptors=ones,
+    )
+    return replace(result, trial=trial, runs=runs, turns=turns)
+
+
 def test_writing_the_golden_result_gives_the_golden_fields(small, tmp_path):
-    write(streamed(small), tmp_path / "trial.json")
+    write(opened(streamed(small)), tmp_path / "trial.json")
     if os.environ.get("UPDATE_GOLDEN") == "1":
         NEWEST.write_bytes((tmp_path / "trial.json").read_bytes())
     assert shape(json.loads((tmp_path / "trial.json").read_text())) == shape(json.loads(NEWEST.read_text()))
@@ -258,5 +281,5 @@ def test_results_of_long_runs_stay_small(made, tmp_path):
 
 
 def test_the_format_is_a_stable_name():
-    assert FORMAT == 2
+    assert FORMAT == 3
     assert msgspec.json.decode(NEWEST.read_bytes())["format"] == FORMAT

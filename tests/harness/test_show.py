@@ -7,6 +7,7 @@ import math
 import os
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import numpy as np
@@ -430,7 +431,8 @@ def test_csv():
     columns = {name: np.array([k, k + 100]) for k, name in enumerate(Turns.__struct_fields__)}
     missing = {"p50": np.array([5, -1]), "max": np.array([9, -1]), "server": np.array([7, -1])}
     turns = Turns(**{**columns, **missing, "arm": np.array([0, 1])})
-    found = type("Result", (), {"trial": Trial, "turns": turns})
+    runs = [SimpleNamespace(arm="b", rate=500.0)]
+    found = SimpleNamespace(trial=Trial, turns=turns, runs=runs)
     text = csv.render([found, found])
     hold_against("turns.csv", text)
     rows = list(stdlib_csv.DictReader(io.StringIO(text)))

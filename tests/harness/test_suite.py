@@ -9,8 +9,11 @@ from harness.plan import Wish, trials
 from harness.suite import read
 from scenarios.arm import Arm, SpecError
 
-KEYS = "arms, scenario, baseline, users, sample, seconds, forks, service, message, method"
-ARM_KEYS = "stack, channel, method, at, python, tls, ca, hops, work, server"
+KEYS = (
+    "arms, scenario, baseline, users, sample, seconds, forks, service, message, method, "
+    "rate, arrivals, waiting, slo"
+)
+ARM_KEYS = "stack, channel, method, at, python, tls, ca, hops, work, streams, beside, server"
 WHOLE = """
 scenario = "unary"
 baseline = "today"
@@ -74,6 +77,19 @@ def test_a_whole_suite(suite):
             Arm("there", "tcp-msgpack", at="10.0.0.7:4000"),
         ),
     )
+
+
+def test_a_suite_of_an_open_loop(suite):
+    text = 'scenario = "open"\nrate = [500, "50%", 0.5]\narrivals = "poisson"\nwaiting = 9\n'
+    text += '[arms.a]\nstack = "tcp-json"'
+    wish = read(suite(text))
+    assert (wish.rates, wish.arrivals, wish.waiting, wish.forks) == (
+        ("500", "50%", "0.5"),
+        "poisson",
+        9,
+        None,
+    )
+    assert [str(trial.open) for trial in trials(wish)] == ["500/s", "50 %", "0.5/s"]
 
 
 def test_a_whole_suite_can_be_planned(suite):
@@ -230,6 +246,10 @@ wishes = st.builds(
     samples=st.lists(words, max_size=3).map(tuple),
     seconds=st.floats(allow_nan=False),
     forks=st.integers(-5, 500),
+    rates=st.lists(st.sampled_from(["500", "50%", "0.5"]), max_size=3).map(tuple),
+    arrivals=st.sampled_from(["", "poisson"]),
+    waiting=st.integers(-5, 500),
+    slo=words,
 )
 
 
@@ -238,6 +258,7 @@ def test_every_wish_can_be_written_as_a_suite(tmp_path_factory, wish):
     table = msgspec.structs.asdict(wish)
     del table["service"]
     table["sample"] = table.pop("samples")
+    table["rate"] = table.pop("rates")
     table["arms"] = {}
     for arm in wish.arms:
         table["arms"][arm.name] = {

@@ -23,6 +23,8 @@ values = {
     "ca": words.map("/etc/{}=.pem".format),
     "tls": st.just(value=True),
     "work": works,
+    "streams": st.integers(1, 1_000_000),
+    "beside": st.builds("{}{}".format, st.integers(1, 999), st.sampled_from(["B", "KiB"])),
 }
 
 
@@ -44,7 +46,9 @@ def default(key):
 
 @st.composite
 def arms(draw):
-    chosen = draw(st.sets(st.sampled_from(KEYS)).filter(lambda keys: not {"at", "work"} <= keys))
+    chosen = draw(
+        st.sets(st.sampled_from(KEYS)).filter(lambda keys: "at" not in keys or not {"work", "streams"} & keys)
+    )
     # A server that is not ours has a CA of its own.
     chosen = chosen | {"ca"} if {"at", "tls"} <= chosen else chosen - {"ca"}
     return Arm(name=draw(names), stack=draw(words), **{key: draw(values[key]) for key in chosen})
@@ -85,18 +89,42 @@ def test_any_text_is_an_arm_or_a_spec_error(text):
         ("=grpc", "name before '=' is empty", "[name=]stack"),
         ("grpc@teleport", "no hop 'teleport'", "hops are: "),
         ("grpc@", "a hop behind '@' has no name", "@hop"),
-        ("grpc,speed=9", "'speed=9'", "keys are: at, ca, channel, method, python, tls, work"),
-        ("grpc,channel", "'channel'", "keys are: at, ca, channel, method, python, tls, work"),
-        ("grpc,channel=", "'channel='", "keys are: at, ca, channel, method, python, tls, work"),
-        ("grpc,", "'' is no key=value", "keys are: at, ca, channel, method, python, tls, work"),
-        ("grpc,name=x", "'name=x'", "keys are: at, ca, channel, method, python, tls, work"),
-        ("grpc,server=x", "'server=x'", "keys are: at, ca, channel, method, python, tls, work"),
+        (
+            "grpc,speed=9",
+            "'speed=9'",
+            "keys are: at, beside, ca, channel, method, python, streams, tls, work",
+        ),
+        (
+            "grpc,channel",
+            "'channel'",
+            "keys are: at, beside, ca, channel, method, python, streams, tls, work",
+        ),
+        (
+            "grpc,channel=",
+            "'channel='",
+            "keys are: at, beside, ca, channel, method, python, streams, tls, work",
+        ),
+        (
+            "grpc,",
+            "'' is no key=value",
+            "keys are: at, beside, ca, channel, method, python, streams, tls, work",
+        ),
+        ("grpc,name=x", "'name=x'", "keys are: at, beside, ca, channel, method, python, streams, tls, work"),
+        (
+            "grpc,server=x",
+            "'server=x'",
+            "keys are: at, beside, ca, channel, method, python, streams, tls, work",
+        ),
         ("grpc,work=wait:1s,work=wait:2s", "'work'", "stands twice"),
         ("grpc,at=here", "'here' is no address", "host:port"),
         ("grpc,at=a:0", "'a:0' is no address", "host:port"),
         ("grpc,at=a:65536", "'a:65536' is no address", "host:port"),
         ("grpc,work=9us", "'9us' is no work", "spin:9us"),
         ("grpc,at=a:1,work=spin:1us", "already runs (at)", "takes no work"),
+        ("grpc,streams=-1", "'-1'", "a number of calls, such as 100"),
+        ("grpc,streams=9999999", "streams=9999999", "to 1000000"),
+        ("grpc,at=a:1,streams=9", "servers of ours", "tell a server of yours"),
+        ("grpc,beside=much", "'much' is no size", "1MiB"),
         ("grpc,tls=yes", "'yes'", "tls is on or off"),
         ("grpc,at=a:1,tls=on", "tls needs ca", "the CA's certificate"),
         ("grpc,tls=on,ca=ca.pem", "server that is not ours (at)", "leave it out"),
