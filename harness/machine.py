@@ -12,6 +12,7 @@ from importlib import metadata
 from itertools import chain
 from pathlib import Path
 
+from harness import cgroup, host
 from harness.results import Machine
 
 _LIBRARIES = (
@@ -29,9 +30,7 @@ _LIBRARIES = (
     "uvicorn",
     "uvloop",
 )
-_CGROUPS = (Path("/sys/fs/cgroup/cpu.stat"), Path("/sys/fs/cgroup/cpu/cpu.stat"))
 _LATENCY = Path("/dev/cpu_dma_latency")
-_PRESSURE = Path("/proc/pressure/cpu")
 
 
 def look() -> Machine:
@@ -109,25 +108,13 @@ def _siblings(core: int) -> str:
 
 def stalled() -> int | None:
     """Time in ns so far in which some task waited for a CPU (PSI); None where the kernel does not say."""
-    try:
-        first = _PRESSURE.read_text(encoding="ascii").splitlines()[0]
-    except (OSError, IndexError):
-        return None
-    return int(first.rpartition("total=")[2]) * 1000
+    stall = host.pressure()
+    return None if stall is None else stall.total
 
 
 def throttled() -> int | None:
     """Time in ns so far for which our cgroup was throttled; None without such a cgroup."""
-    for path in _CGROUPS:
-        try:
-            fields = dict(line.split() for line in path.read_text(encoding="ascii").splitlines())
-        except OSError:
-            continue
-        if "throttled_usec" in fields:
-            return int(fields["throttled_usec"]) * 1000
-        if "throttled_time" in fields:
-            return int(fields["throttled_time"])
-    return None
+    return cgroup.throttled()
 
 
 def _may_pin(cores: list[int]) -> bool:
@@ -145,24 +132,3 @@ def _cpu() -> str:
         return platform.machine()
     names = [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")]
     return names[0] if names else platform.machine()
-
-
-def governor() -> str:
-    """Name the frequency governor of the first core; empty where the kernel does not show one."""
-    try:
-        return (
-            Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").read_text(encoding="ascii").strip()
-        )
-    except OSError:
-        return ""
-
-
-def load() -> float:
-    """Give the load average of the last minute."""
-    return os.getloadavg()[0]
-
-
-def stolen() -> float:
-    """Give the share of all CPU time since boot that the hypervisor took away."""
-    fields = [int(field) for field in Path("/proc/stat").read_text(encoding="ascii").split()[1:9]]
-    return fields[7] / sum(fields)

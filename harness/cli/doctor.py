@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 FINE, INVALID = 0, 4
 NAMES = {
-    "machine": "harness.doctor.examination:machine",
+    "machine": "harness.doctor.surroundings:machine",
     "floor": "harness.doctor.examination:floor",
     "tax": "harness.doctor.examination:tax",
     "variance": "harness.doctor.examination:variance",
@@ -36,7 +36,9 @@ FULL = {
     "memorypack": "harness.doctor.carriers:memorypack",
     "aa": "harness.doctor.proofs:same_against_same",
 }
-ALL = {**NAMES, **FULL}
+LAST = {"meanwhile": "harness.doctor.surroundings:meanwhile"}
+"""What looks back on the others."""
+ALL = {**NAMES, **FULL, **LAST}
 
 
 def _chosen(_context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
@@ -72,7 +74,7 @@ def command(full: bool, names: tuple[str, ...], seed: int | None, as_json: bool,
 
     observer = progress.observer(sys.stderr, silent=as_json)
     bench = Bench(machine.look(), observer, secrets.randbelow(2**31) if seed is None else seed)
-    chosen = names or tuple(ALL if full else NAMES)
+    chosen = names or tuple(ALL if full else {**NAMES, **LAST})
     observer.start(f"{len(chosen)} checks: {', '.join(chosen)}")
     found: list[Check] = []
     try:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from harness import host
 from harness.decide import rounds, stats
 from harness.decide.compare import decide
 from harness.decide.comparison import DOUBTFUL, INVALID
@@ -36,6 +37,7 @@ class Bench:
     def __init__(self, machine: Machine, observer: Observer, seed: int) -> None:
         """Play on `machine`; each trial gets a seed of its own, from `seed` on."""
         self.machine = machine
+        self.began = host.moment()
         self._observer = observer
         self._seed = seed
         self._done = 0

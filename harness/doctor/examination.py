@@ -1,4 +1,4 @@
-"""The examination of a machine: what it is, what the harness costs on it, what it can resolve."""
+"""The examination of a machine by playing on it: what the harness costs there, what can be resolved."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 
-from harness import machine as machines
 from harness.decide import rounds
 from harness.doctor.bench import Bench, busy_ratio, effects, factor, median_p50, written
 from harness.doctor.check import Check, micros, percent
@@ -17,30 +16,6 @@ from scenarios.arm import Arm
 _FORKS = 6
 _FORK_SECONDS = 3.0
 _TAX_GOALS = {"grpc-protobuf": 0.97, "tcp-msgpack": 0.90}
-
-
-def machine(bench: Bench) -> Check:
-    """Say what the machine is, and what about it disturbs measurements."""
-    here = bench.machine
-    throttled = machines.throttled()
-    stalled = machines.stalled()
-    rows = (
-        ("CPU", here.cpu),
-        ("cores", _cores(bench)),
-        ("memory", f"{here.memory / 2**30:.0f} GiB"),
-        ("kernel, Python", f"{here.kernel}, {here.python}"),
-        ("frequency governor", machines.governor() or "not visible"),
-        ("load average", f"{machines.load():.2f} over the last minute"),
-        ("stolen by the hypervisor", f"{percent(machines.stolen())} since boot"),
-        (
-            "CPU pressure (PSI)",
-            "not visible" if stalled is None else f"{stalled / 1e9:.1f} s stalled since boot",
-        ),
-        ("cgroup throttling", "none visible" if throttled is None else f"{throttled / 1e9:.1f} s so far"),
-        ("fingerprint", here.fingerprint),
-    )
-    answer = "Clients and servers run apart." if here.client_cores else "Clients and servers share cores."
-    return Check("machine", "What is this machine?", ("", ""), rows, answer)
 
 
 def floor(bench: Bench) -> Check:
@@ -145,11 +120,3 @@ def _duration(forks: int | None) -> str:
 
 def _rows(result: Result) -> rounds.Rows:
     return np.flatnonzero(result.turns.long == 0)
-
-
-def _cores(bench: Bench) -> str:
-    here = bench.machine
-    if not here.client_cores:
-        return f"{here.cores}, nothing is pinned"
-    clients, servers = (",".join(map(str, cores)) for cores in (here.client_cores, here.server_cores))
-    return f"{here.cores}: clients on {clients}, servers on {servers}"

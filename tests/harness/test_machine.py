@@ -35,8 +35,6 @@ def test_this_machine_can_be_described():
     assert here.cores >= 1
     assert here.memory > 2**20
     assert here.fingerprint == machine.look().fingerprint
-    assert machine.load() >= 0
-    assert 0 <= machine.stolen() <= 1
 
 
 def test_what_belongs_to_an_extra_need_not_be_installed(monkeypatch):
