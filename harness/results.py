@@ -9,6 +9,8 @@ Format history
 3   2026-11: open loops: `open` and `slo` of a trial, `rate` and `capacity` of a run, the columns `scheduled`,
     `dropped`, `due`, `memory` and `descriptors`, histograms of ``wait``, ``lag`` and ``service``; `streams`
     and `beside` of an arm.
+
+What A/A sessions leave in the folder `NOISE` beside the runs has a history of its own: `harness/noise.py`.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ FORMAT = 3
 _LATER = ("hop", "scheduled", "dropped", "due", "memory", "descriptors")
 """Columns that older formats have not."""
 Column = NDArray[np.int64]
+NOISE = "noise"
+"""Folder beside the runs that holds no run: what A/A sessions said of machines."""
 
 
 class ResultError(Exception):
@@ -225,12 +229,16 @@ class Result(msgspec.Struct, frozen=True, eq=False):
 
 def write(result: Result, path: Path) -> None:
     """Write `result` to `path` atomically; raises `ResultError`."""
-    text = msgspec.json.format(msgspec.json.encode(result, enc_hook=_to_json), indent=1)
+    put(msgspec.json.format(msgspec.json.encode(result, enc_hook=_to_json), indent=1) + b"\n", path)
+
+
+def put(data: bytes, path: Path) -> None:
+    """Let `path` hold `data`, in one step; what stood there stays whole if this fails with `ResultError`."""
     made: Path | None = None
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".writing-", delete=False) as file:
             made = Path(file.name)
-            file.write(text + b"\n")
+            file.write(data)
         made.chmod(0o644)
         made.replace(path)
     except OSError as error:
@@ -274,8 +282,8 @@ def read_all(place: Path) -> list[Result]:
 
 
 def newest(root: Path) -> Path:
-    """Find the newest run under `root`; raises `ResultError` where there is none."""
-    runs = sorted(path.parent for path in root.glob("*/*.json"))
+    """Find the newest run under `root`; raises `ResultError` where there is none. `NOISE` is no run."""
+    runs = sorted(path.parent for path in root.glob("*/*.json") if path.parent.name != NOISE)
     if not runs:
         raise ResultError(f"{root}: holds no results yet; `rpcduel run` makes some")
     return runs[-1]

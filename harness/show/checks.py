@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.decide.sessions import Told
 from harness.doctor.check import Check
 
 FORMAT = 1
@@ -37,9 +38,13 @@ def markdown(checks: Sequence[Check]) -> str:
     return "\n".join(_section(check) for check in checks)
 
 
-def json(checks: Sequence[Check]) -> str:
-    """Write one object: ``format`` and ``checks`` with name, question, columns, rows, answer, met."""
-    return msgspec.json.format(msgspec.json.encode({"format": FORMAT, "checks": checks}), indent=2).decode()
+def json(checks: Sequence[Check], noise: Told | None = None) -> str:
+    """Write one object: ``format`` and ``checks`` with name, question, columns, rows, answer, met.
+
+    With `noise` also that, the noise between sessions.
+    """
+    told = {"format": FORMAT, "checks": checks} | ({"noise": noise} if noise else {})
+    return msgspec.json.format(msgspec.json.encode(told), indent=2).decode()
 
 
 def _section(check: Check) -> str:
