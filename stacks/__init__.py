@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import importlib
+from collections.abc import Callable
 from importlib import metadata
 from typing import Any, cast
 
-from stacks.base import Stack
+from stacks.base import Format, Stack
 from stacks.errors import MissingPackageError, StackError, UnknownStackError
 
 GROUP = "rpcduel.stacks"
@@ -41,7 +42,7 @@ _BUILT_IN = {
     "thrift-compact": ("stacks.transports.thrift:compact", ""),
     "tcp-msgpack": (_TCP, "msgpack"),
     "tcp-json": (_TCP, "json"),
-    "yamux-msgpack": ("stacks.transports.yamux:YamuxStack", ""),
+    "yamux-msgpack": ("stacks.transports.yamux:YamuxStack", "msgpack"),
     "memory": (_MEMORY, ""),
     **{f"memory-{name}": (_MEMORY, name) for name in _FORMATS},
     "floor": ("stacks.transports.floor:FloorStack", ""),
@@ -70,16 +71,19 @@ def names() -> tuple[str, ...]:
     return (*_BUILT_IN, *(point.name for point in metadata.entry_points(group=GROUP)))
 
 
-def find(name: str) -> Stack:
+def find(name: str, around: Callable[[Format], Format] | None = None) -> Stack:
     """Load a stack by its name, or by the ``module:factory`` that makes it.
 
+    A stack of ours that is a transport with a format gets what `around` makes of this.
     Raises `UnknownStackError`, which lists the names there are, `MissingPackageError`, which says what
     to install, and `StackError` when a plug-in cannot be loaded.
     """
     if name in _BUILT_IN:
         factory, encoding = _BUILT_IN[name]
-        given = (_load(name, f"{_FORMATS[encoding]}:FORMAT"),) if encoding else ()
-        return cast("Stack", _load(name, factory)(*given))
+        if not encoding:
+            return cast("Stack", _load(name, factory)())
+        given = _load(name, f"{_FORMATS[encoding]}:FORMAT")
+        return cast("Stack", _load(name, factory)(around(given) if around else given))
     if ":" in name:
         return _own(name)
     points = metadata.entry_points(group=GROUP, name=name)

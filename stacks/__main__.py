@@ -33,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
                     tls=secured(given.tls_cert, given.tls_key),
                     max_streams=given.max_streams,
                 ),
+                timed=given.spans,
                 with_parent=given.with_parent,
             )
     except StackError as error:
@@ -75,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--work", default="", help="simulated work, for example spin:9us")
     add("--max-message", type=int, default=MAX_MESSAGE, help="bytes (default: %(default)s)")
     add("--max-streams", type=int, default=0, help="calls of a connection at once; 0 for the library's own")
+    add("--spans", action="store_true", help="time codecs and handlers, and tell on SIGUSR1")
     add("--tls-cert", default="", metavar="FILE", help="certificate in PEM, for TLS")
     add("--tls-key", default="", metavar="FILE", help="its private key in PEM")
     return parser

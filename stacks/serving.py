@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 import stacks
-from stacks import hops, service, work
+from stacks import hops, service, spans, work
 from stacks.base import MAX_MESSAGE, STREAM_LIMIT, Address, Options, Route, Served, Tls
 from stacks.errors import StackError
 
@@ -29,12 +29,14 @@ def serve(
     offered: str = service.DEFAULT,
     worked: str = "",
     options: Options | None = None,
+    timed: bool = False,
     with_parent: bool = False,
 ) -> None:
     """Serve `offered` (``module:Class``) until SIGTERM or SIGINT; needs the main thread.
 
     When connections are accepted, one line of JSON goes to standard output:
     ``{"address": {"host": "127.0.0.1", "port": 50051}, "pids": [4711]}``.
+    Where it is `timed`, a line with its spans (`stacks.spans`) comes on each SIGUSR1, and at the end.
     `worked` is simulated work as `stacks.work` reads it. `with_parent` also stops at the end of
     standard input, which comes when the process at its other end has gone, however it went.
     Raises `StackError` for what cannot be served.
@@ -44,16 +46,18 @@ def serve(
         raise StackError(
             f"max-message {options.max_message} is no size; give bytes, for example {MAX_MESSAGE}"
         )
-    with _signals() as stopping:
-        found = stacks.find(stack)
+    watch = spans.of_server() if timed else None
+    with _signals(*[_TELLING] if watch else []) as stopping:
+        found = stacks.find(stack, watch.format) if watch else stacks.find(stack)
         if not found.wire:
             raise StackError(f"stack {stack!r} has no wire, so nobody could call it; choose another")
         streams = options.max_streams
         if streams and (streams < 0 or STREAM_LIMIT not in found.facts.abilities):
             raise StackError(f"max-streams {streams}: {stack} has no such {STREAM_LIMIT}; leave it out")
         served = work.add(service.load(offered), worked)
+        served = watch.service(served) if watch else served
         with found.serve(served, address or Address(), options) as server:
-            _stay(server, stopping, with_parent=with_parent)
+            _stay(server, stopping, with_parent=with_parent, tell=watch.told if watch else None)
 
 
 def secured(certificate: str, key: str) -> Tls | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from stacks.base import Codec, Format
 from stacks.errors import Refused, StackError
+from stacks.spans import Watch
 from stacks.transports import dispatch
 
 T = TypeVar("T")
@@ -69,10 +71,12 @@ class Framing:
 
 
 def find(encoding: Format) -> Framing:
-    """Load the framing for a format; raises `StackError` for one that has none."""
+    """Load the framing for a format, timed as its codecs are; raises `StackError` where there is none."""
     if encoding.name not in _MODULES:
         raise StackError(f"tcp does not carry {encoding.name!r}; it carries: {', '.join(_MODULES)}")
-    return cast("Framing", importlib.import_module(_MODULES[encoding.name]).FRAMING)
+    found = cast("Framing", importlib.import_module(_MODULES[encoding.name]).FRAMING)
+    watch: Watch | None = getattr(encoding, "watch", None)
+    return dataclasses.replace(found, inbox=watch.inbox(found.inbox)) if watch else found
 
 
 def refusal(size: int, limit: int) -> Refused:

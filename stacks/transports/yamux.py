@@ -12,10 +12,10 @@ from importlib import metadata
 from typing import Any, TypeVar
 
 from stacks.base import MAX_MESSAGE, Address, Codec, Facts, Kind, Method, Options, Served, Service
-from stacks.codecs.msgpack import FORMAT
 from stacks.transports import dispatch, listener, loop, secure, streams
 from stacks.transports.connections import Connections
 from stacks.transports.entrance import Entrance
+from stacks.transports.framing import TreeFormat
 from stacks.transports.yamux_client import YamuxClient
 from stacks.transports.yamux_server import Offer, YamuxConnection
 
@@ -25,12 +25,16 @@ _KINDS = frozenset(Kind)
 
 
 class YamuxStack:
-    """Multiplexing by hand."""
+    """Multiplexing by hand, of messages in MessagePack."""
 
-    name = "yamux-msgpack"
     multiplexes = True
     wire = True
     tls = secure.statement()
+
+    def __init__(self, encoding: TreeFormat) -> None:
+        """Take the format of the messages; it is MessagePack, in which names of methods and failures are."""
+        self._format = encoding
+        self.name = f"yamux-{encoding.name}"
 
     @property
     def kinds(self) -> frozenset[Kind]:
@@ -50,18 +54,18 @@ class YamuxStack:
             deadline="kept by the client, which then resets the stream and so ends the call",
             max_message=MAX_MESSAGE,
             abilities=("deadlines", "cancellation", "flow control", "streams", "multiplexing"),
-            versions={"uvloop": metadata.version("uvloop"), **FORMAT.versions},
+            versions={"uvloop": metadata.version("uvloop"), **self._format.versions},
         )
 
     def codec(self, message: type[T]) -> Codec[T]:
-        """MessagePack."""
-        return FORMAT.codec(message)
+        """Compile the format's codec."""
+        return self._format.codec(message)
 
     def serve(self, service: Service, address: Address, options: Options) -> AbstractContextManager[Served]:
         """Serve until the context ends; connections are then cut."""
         context = secure.offered(options)
         offers = {
-            method.name.encode(): _offer(method, options.max_message, service.delay)
+            method.name.encode(): _offer(method, self._format, options.max_message, service.delay)
             for method in dispatch.carried(service, _KINDS)
         }
 
@@ -85,11 +89,11 @@ class YamuxStack:
 
     def connect(self, address: Address, options: Options) -> YamuxClient:
         """Open a connection; raises `Unavailable`."""
-        return YamuxClient(address, options)
+        return YamuxClient(address, self._format, options)
 
 
-def _offer(method: Method[Any, Any], limit: int, delay: float) -> Offer:
-    requests, encode = FORMAT.codec(method.request), FORMAT.codec(method.reply).encode
+def _offer(method: Method[Any, Any], encoding: TreeFormat, limit: int, delay: float) -> Offer:
+    requests, encode = encoding.codec(method.request), encoding.codec(method.reply).encode
     if method.kind is Kind.UNARY:
         return Offer(method.kind, dispatch.answerer(requests.decode, method.handler, encode, limit), None)
     stream = streams.streamer(method, requests.from_tree, encode, limit, delay)

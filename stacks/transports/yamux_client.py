@@ -9,9 +9,10 @@ from time import monotonic
 from typing import Any, Generic
 
 from stacks.base import Address, Kind, Method, Options, Q, R
-from stacks.codecs.msgpack import FORMAT, packer
+from stacks.codecs.msgpack import packer
 from stacks.errors import CallError, ConnectionLost, ProtocolError, Refused
 from stacks.transports import dispatch, streams, yamux_message
+from stacks.transports.framing import TreeFormat
 from stacks.transports.inbox import Inbox
 from stacks.transports.relay import late
 from stacks.transports.sent import Sent
@@ -22,17 +23,18 @@ from stacks.transports.yamux_session import WINDOW, Stream
 class YamuxClient:
     """One connection; thread-safe, and once it has ended it stays so."""
 
-    def __init__(self, address: Address, options: Options) -> None:
+    def __init__(self, address: Address, encoding: TreeFormat, options: Options) -> None:
         """Connect; raises `Unavailable` when nobody answers within the connect timeout."""
+        self._format = encoding
         self._limit = options.max_message
         self._link = YamuxLink(address, options)
 
     def unary(self, method: Method[Q, R]) -> Callable[[Q, float], R]:
         """Bind `method`."""
         dispatch.check(method, dispatch.UNARY)
-        replies = FORMAT.codec(method.reply)
+        replies = self._format.codec(method.reply)
         decode, from_tree = replies.decode, replies.from_tree
-        encode, name = _encoder(method, self._limit), packer().pack(method.name)
+        encode, name = _encoder(method, self._format, self._limit), packer().pack(method.name)
         link, limit, ok = self._link, self._limit, yamux_message.OK
         most = limit + len(ok)
         frame, send, wait = link.session.data, link.send, link.wait
@@ -67,7 +69,8 @@ class YamuxClient:
     def stream(self, method: Method[Q, R]) -> Callable[[Iterable[Q], float], YamuxReplies[R]]:
         """Bind a method with streams."""
         dispatch.check(method, streams.STREAMS)
-        encode, decode = _encoder(method, self._limit), FORMAT.codec(method.reply).from_tree
+        encode = _encoder(method, self._format, self._limit)
+        decode = self._format.codec(method.reply).from_tree
         name = packer().pack(method.name)
         link, limit = self._link, self._limit
 
@@ -184,8 +187,8 @@ class YamuxReplies(Generic[R]):
             self._link.reset(self._stream, rouse=True)
 
 
-def _encoder(method: Method[Any, Any], limit: int) -> Callable[[Any], bytes]:
-    encode = FORMAT.codec(method.request).encode
+def _encoder(method: Method[Any, Any], encoding: TreeFormat, limit: int) -> Callable[[Any], bytes]:
+    encode = encoding.codec(method.request).encode
 
     def write(request: Any) -> bytes:
         data = encode(request)
