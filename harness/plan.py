@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 import stacks
-from harness import eligibility
+from harness import eligibility, twins
 from harness.eligibility import Point
 from harness.results import LeftOut, Trial
 from scenarios import arm as arms
@@ -66,6 +66,9 @@ def trials(wish: Wish) -> list[Trial]:
 
 
 def _planned(wish: Wish, scenario: Scenario) -> list[Trial]:
+    if scenario.anatomy and set(wish.users) - {1}:
+        many = max(wish.users)
+        raise SpecError(f"users={many}: {wish.scenario} follows the calls of one user; leave users out")
     offered = services.load(wish.service)
     named = _named(wish, scenario)
     found = {arm.stack: stacks.find(arm.stack) for arm in named}
@@ -133,7 +136,7 @@ def _plain(
         if not fit:
             raise SpecError(f"no arm can take part in {wish.scenario}: {left_out[0].reason}")
         first = baseline if baseline in [arm.name for arm in fit] else fit[0].name
-        for group in _groups(fit, first):
+        for group in _groups(fit, first, scenario):
             yield _trial(wish, scenario, point, group, first, offered, left_out)
 
 
@@ -174,7 +177,7 @@ def _varied(
         if len(fit) <= 1:
             continue
         baseline = _baseline(wish, [arm.name for arm in fit])
-        for group in _groups(fit, baseline):
+        for group in _groups(fit, baseline, scenario):
             yield _trial(wish, scenario, point, group, baseline, offered, none)
         none, planned = (), planned + 1
     if not planned:
@@ -238,7 +241,7 @@ def _trial(
     streamed = method.kind is not Kind.UNARY
     return Trial(
         scenario=wish.scenario,
-        arms=(*group, *_floor(offered, method)),
+        arms=(*group, *(twins.made(group) if scenario.anatomy else ()), *_floor(offered, method)),
         baseline=baseline,
         users=point.users,
         sample=point.sample,
@@ -281,13 +284,14 @@ def _floor(offered: Service, method: Method[Any, Any]) -> tuple[Arm, ...]:
     return tuple(msgspec.structs.replace(FLOOR, method=name) for name in list(unary)[:1])
 
 
-def _groups(named: Sequence[Arm], baseline: str) -> list[list[Arm]]:
-    """Share the arms among trials of at most six; every one of them has the baseline."""
+def _groups(named: Sequence[Arm], baseline: str, scenario: Scenario) -> list[list[Arm]]:
+    """Share the arms among trials of at most six, twins included; every one of them has the baseline."""
+    most = catalog.MOST_ARMS // 2 if scenario.anatomy else catalog.MOST_ARMS
     base = [arm for arm in named if arm.name == baseline]
     rest = [arm for arm in named if arm.name != baseline]
-    if len(named) <= catalog.MOST_ARMS:
+    if len(named) <= most:
         return [list(named)]
-    size = catalog.MOST_ARMS - 1
+    size = most - 1
     # Trials of about equal size: a round's length, and so what noise it lets in, is then about equal, too.
     count = -(-len(rest) // size)
     return [base + rest[k::count] for k in range(count)]

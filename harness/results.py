@@ -8,7 +8,7 @@ Format history
     the column `hop`.
 3   2026-11: open loops: `open` and `slo` of a trial, `rate` and `capacity` of a run, the columns `scheduled`,
     `dropped`, `due`, `memory` and `descriptors`, histograms of ``wait``, ``lag`` and ``service``; `streams`
-    and `beside` of an arm.
+    and `beside` of an arm; anatomy: `twin_of` of an arm, `spans` and `tapped` of a run.
 
 What A/A sessions leave in the folder `NOISE` beside the runs has a history of its own: `harness/noise.py`.
 """
@@ -26,9 +26,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.tapped import Part
 from scenarios.arm import Arm
 from scenarios.load import Open
 from stacks.base import Facts
+from stacks.spans import Span
 
 FORMAT = 3
 _LATER = ("hop", "scheduled", "dropped", "due", "memory", "descriptors")
@@ -196,6 +198,10 @@ class Run(msgspec.Struct, frozen=True):
     """Calls a second in a closed loop before the open one, where `rate` is a share of it."""
     connections: tuple[int, ...] = ()
     """Connections open after the last turn: the client's first, then those from each hop onwards."""
+    spans: tuple[dict[str, Span], ...] = ()
+    """Of a twin, per fork: what its processes timed in their turns, by the names of `stacks.spans`."""
+    tapped: Part | None = None
+    """Bytes on the wire at the client, for calls that were made for that alone; None where nobody counted."""
 
 
 class Pressure(msgspec.Struct, frozen=True):

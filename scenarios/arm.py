@@ -47,6 +47,8 @@ class Arm(msgspec.Struct, frozen=True, omit_defaults=True):
     """What calls pass through, from the client to the service."""
     server: tuple[str, ...] = ()
     """Command that starts the server, with ``{port}`` in it; empty for our own."""
+    twin_of: str = ""
+    """Name of the arm whose instrumented twin this is: it times parts of calls, and is no contender."""
     driver: str = "locust"
     """Who plays the turns: ``locust``; for doctor also ``bare`` (no harness) and ``plain`` (no gevent)."""
 

@@ -66,6 +66,8 @@ class Scenario(msgspec.Struct, frozen=True):
     """Whether to look for samples at which one arm overtakes another."""
     also: tuple[str, ...] = ()
     """Scenarios that belong to the question and are asked with it."""
+    anatomy: bool = False
+    """Whether it shows where a call's time goes: of one user, and with an instrumented twin of each arm."""
 
 
 SCENARIOS = {
@@ -185,7 +187,14 @@ SCENARIOS = {
         stacks=("grpc-protobuf",),
         seconds=240.0,
     ),
+    "anatomy": Scenario(question="Where does the time of a call go?", users=(1,), seconds=90.0, anatomy=True),
 }
+
+
+def dissected(name: str) -> bool:
+    """Tell whether it is shown where a call's time goes in trials of the scenario `name`, if there is one."""
+    scenario = SCENARIOS.get(name)
+    return scenario is not None and scenario.anatomy
 
 
 def turn(users: int, size: int) -> int:

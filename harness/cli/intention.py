@@ -9,10 +9,13 @@ from scipy.special import stdtrit
 
 from harness.measure.fork import warm_up
 from harness.results import Trial
+from scenarios.catalog import dissected
 
 _START = 1.0
 _ARM_START = 0.3
 """Seconds that a fork and each of its arms take to start, about, on two cores."""
+_WEIGHING = 2.0
+"""Seconds that it takes to count the bytes of an arm's calls, about."""
 _FORK_SD = 0.017
 _TURN_SD = 0.02
 """Standard deviations of a ratio that are typical, between forks and of a second of one arm's turns; what
@@ -24,11 +27,14 @@ _FLOOR = "floor"
 def intention(trials: Sequence[Trial]) -> str:
     """Say the plan in a line: ``3 arms and the floor × 2 points × 5 forks, about 90 s; ratios to …``."""
     forks = trials[0].forks
-    arms = len({arm.name for trial in trials for arm in trial.arms} - {_FLOOR})
+    arms = len({arm.name for trial in trials for arm in trial.arms if not arm.twin_of} - {_FLOOR})
+    twins = ", twins" if any(arm.twin_of for trial in trials for arm in trial.arms) else ""
     points = len({(t.users, t.sample, t.method, t.part, str(t.open), t.scenario) for t in trials})
     seconds = sum(map(duration, trials))
     counted = (_plural(arms, "arm"), _plural(points, "point"), _plural(forks, "fork"))
-    text = "{} and the floor × {} × {}".format(*counted) + f", about {seconds:.0f} s; "
+    text = (
+        "{}{} and the floor × {} × {}".format(counted[0], twins, *counted[1:]) + f", about {seconds:.0f} s; "
+    )
     if arms < 2:  # noqa: PLR2004 -- one has nothing to be held against
         return text + "one arm alone, so no ratio"
     if forks < _INTERVAL_FORKS:
@@ -42,7 +48,8 @@ def intention(trials: Sequence[Trial]) -> str:
 def duration(trial: Trial) -> float:
     """Give the seconds that `trial` takes, about."""
     warm = 2 * warm_up(trial) / 1e9
-    return trial.seconds + trial.forks * (_START + len(trial.arms) * (_ARM_START + warm))
+    weighing = sum(_WEIGHING for arm in trial.arms if dissected(trial.scenario) and not arm.twin_of)
+    return trial.seconds + weighing + trial.forks * (_START + len(trial.arms) * (_ARM_START + warm))
 
 
 def _plural(count: int, noun: str) -> str:

@@ -122,7 +122,7 @@ def command(
             wish,
             arms=wishes.arms(names, specs, modes, wish),
             baseline=baseline,
-            users=users or ((16,) if quick else ()),
+            users=users or (wishes.crowd(wish) if quick else ()),
             samples=samples,
             service=wishes.served(service, message),
             method=method,

@@ -11,6 +11,8 @@ import click
 if TYPE_CHECKING:
     from harness.plan import Wish
 
+_CROWD = (16,)
+
 
 def read(what: Sequence[str]) -> list[Wish]:
     """Read suites and scenario names; the scenario `unary` where there is neither."""
@@ -62,6 +64,13 @@ def _all(wish: Wish) -> list[str]:
         except StackError as error:
             click.echo(f"left out: {error}", err=True)
     return found
+
+
+def crowd(wish: Wish) -> tuple[int, ...]:
+    """Give the users of a first look: some, or what the scenario says where it is about one alone."""
+    from scenarios.catalog import dissected
+
+    return () if dissected(wish.scenario) else _CROWD
 
 
 def overridden(wish: Wish, **values: object) -> Wish:

@@ -8,9 +8,11 @@ import msgspec
 
 from harness.measure.wire import Finished, Played, Ready
 from harness.results import Failure, Histograms, Run
+from harness.tapped import Part
 from scenarios.arm import Arm
 from stacks import certificates
 from stacks.base import Facts, Stack
+from stacks.spans import Span
 
 _FOREIGN = {"concurrency": "not ours, so not known", "threads": "not ours, so not known"}
 """Facts of a server that a user's command started, or that ran already."""
@@ -36,7 +38,10 @@ class Books:
         self.rate = 0.0
         self.capacity = 0.0
         self.histograms: list[Histograms] = []
+        self.tapped: Part | None = None
         self._arm = arm.name
+        self._twin = bool(arm.twin_of)
+        self._spans: list[dict[str, Span]] = []
         self._facts = facts
         self._pids: list[tuple[int, ...]] = []
         self._errors: Counter[str] = Counter()
@@ -68,6 +73,8 @@ class Books:
     def finish(self, arm: int, fork: int, finished: Finished) -> None:
         """Take the histograms of a fork; `arm` is the index of the arm."""
         self._out_of_range += finished.out_of_range
+        if self._twin:
+            self._spans.append(finished.spans)
         self.histograms += [
             Histograms(arm=arm, fork=fork, long=long, figure=figure, blocks=tuple(blocks))
             for long, figure, blocks in finished.histograms
@@ -88,4 +95,6 @@ class Books:
             rate=self.rate,
             capacity=self.capacity,
             connections=self.connections,
+            spans=tuple(self._spans),
+            tapped=self.tapped,
         )

@@ -14,7 +14,7 @@ import msgspec
 
 import stacks
 from harness import machine as machines
-from harness.measure import interrupts
+from harness.measure import interrupts, weighing
 from harness.measure.books import Books, stated
 from harness.measure.contender import Contender
 from harness.measure.fork import Fork
@@ -22,7 +22,7 @@ from harness.measure.observer import Observer
 from harness.measure.tally import Tally
 from harness.results import FORMAT, Machine, Pressure, Result, Trial
 from harness.version import VERSION
-from scenarios.catalog import settle
+from scenarios.catalog import dissected, settle
 from stacks import certificates
 from stacks.base import Tls
 
@@ -52,6 +52,7 @@ def conduct(trial: Trial, machine: Machine, seed: int, command: str, observer: O
     interrupted = False
     try:
         with interrupts.once(), machines.kept_awake(machine), conductor.certified():
+            conductor.weigh()
             conductor.play()
     except KeyboardInterrupt:
         interrupted = True
@@ -106,9 +107,20 @@ class _Conductor:
             self._tls = certificates.made(Path(directory))
             yield
 
+    def weigh(self) -> None:
+        """Have the bytes of calls counted, where it is asked where these go, before anything is timed."""
+        for arm, books in zip(self.trial.arms, self.books, strict=True):
+            if dissected(self.trial.scenario) and not arm.twin_of:
+                self._observer.phase(f"counting the bytes of {arm.name}")
+                books.tapped = weighing.weigh(arm, self.trial, self._observer)
+
     def play(self) -> None:
         """Play all forks, as long as an arm is left that can be measured, beside the floor."""
-        contestants = [b for b, arm in zip(self.books, self.trial.arms, strict=True) if arm.stack != "floor"]
+        contestants = [
+            books
+            for books, arm in zip(self.books, self.trial.arms, strict=True)
+            if arm.stack != "floor" and not arm.twin_of
+        ]
         while self.forks_done < self.trial.forks and not all(b.failure for b in contestants or self.books):
             self._fork(self.forks_done)
             self.tally.keep()

@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 
+import msgspec
+
 from harness.measure import cpu, holdings, processes
 from harness.measure.processes import Process, StartError
 from harness.measure.wire import Baton, Failed, Finish, Finished, Message, Played, Ready, Setup, Turn
 from harness.results import Failure, Machine, Trial
 from scenarios.arm import Arm
 from stacks.base import Address, Tls
+from stacks.spans import Span
 
 _GRACE = 10.0
 """Seconds beyond the deadlines of its calls after which a load process counts as hung."""
@@ -186,6 +189,15 @@ class Contender:
             raise self._fail(f"no call succeeded in {_plural(self._barren, 'turn')}{_first(played.errors)}")
         return played
 
+    def spans(self) -> dict[str, Span]:
+        """Give what a twin's server, where it is ours, has timed since it was last asked; else nothing."""
+        if not self.arm.twin_of or self._server is None or self.arm.server:
+            return {}
+        try:
+            return msgspec.json.decode(self._server.told(), type=dict[str, Span])
+        except (StartError, msgspec.DecodeError) as error:
+            raise self._fail(f"its server did not tell its spans: {error}") from error
+
     def connections(self) -> tuple[int, ...]:
         """Count the connections that are open now, from the client's to those of the service."""
         local = (self._wire and self._address.host in _LOCAL) or bool(self._ports)
@@ -198,12 +210,12 @@ class Contender:
         return holdings.read(pids) if pids else (-1, -1)
 
     def finish(self) -> Finished:
-        """End the load process' work and take its histograms."""
+        """End the load process' work and take its histograms, and what a twin has timed."""
         self._send(Finish())
         answer = self._receive(_GRACE)
         if not isinstance(answer, Finished):
             raise self._fail(f"its load process answered {type(answer).__name__} instead of Finished")
-        return answer
+        return msgspec.structs.replace(answer, spans={**answer.spans, **self.spans()})
 
     def tidy(self) -> None:
         """Keep pipes and files small, and find children of a user's server; call it between turns."""

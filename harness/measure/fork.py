@@ -75,6 +75,8 @@ class Fork:
                 if played := self._try(k, partial(contender.play, turn)):
                     mean = trial.users * played.busy / max(1, played.calls)
                     slowest = max(slowest, mean if played.p50 < 0 else played.p50)
+        for k, contender in self._each():
+            self._try(k, contender.spans)  # of calls in the warm-up, which don't count
         self._others = cpu.Others(group for _, c in self._each() for group in c.groups)
         self._starting = time.monotonic() - began
         return slowest

@@ -29,9 +29,10 @@ from scenarios.load import schedule
 from scenarios.parts import part
 from scenarios.queue import Queue
 from scenarios.turns import Turnstile
-from stacks import service, work
+from stacks import service, spans, work
 from stacks.base import Method, Options, Stack
 from stacks.errors import SchemaError
+from stacks.spans import Watch
 
 if TYPE_CHECKING:
     from scenarios.desk import Desk
@@ -63,6 +64,8 @@ class Player:
         self, setup: Setup, stack: Stack, method: Method[Any, Any], turnstile: Turnstile, expected: list[Any]
     ) -> None:
         """Take over users who sit at `turnstile`, and the last reply that each should get."""
+        self.watch: Watch | None = None
+        """Times parts of the calls, in a twin."""
         self._stack = stack
         self._setup = setup
         self._method = method
@@ -79,7 +82,8 @@ class Player:
         gc.freeze()  # collections in turns then look at what calls make, not at libraries
         while isinstance(turn := baton.receive(), Turn):
             baton.send(self.play(turn))
-        baton.send(Finished(self._recorder.histograms(), self._recorder.out_of_range))
+        told = self.watch.told() if self.watch else {}
+        baton.send(Finished(self._recorder.histograms(), self._recorder.out_of_range, told))
 
     def check(self) -> str:
         """Call with the probes and as every user; gives what differs from the handler's own answer."""
@@ -127,6 +131,8 @@ class Player:
         start, drained, dropped = self._run(turn, offsets)
         gc.collect()
         played = time.process_time_ns()
+        if self.watch and turn.block < 0:
+            self.watch.clear()  # it was warm-up
         figures = (
             self._recorder.take_open(
                 self._turnstile.seats,
@@ -196,15 +202,19 @@ class Player:
 @contextmanager
 def _player(setup: Setup) -> Iterator[Player]:
     """Connect the users and seat them; closes their connections at the end."""
-    stack = stacks.find(setup.arm.stack)
+    stack, watch = stacks.find(setup.arm.stack), None
     if "gevent" in sys.modules and "grpc" in sys.modules:
         _patch_grpc()
     offered = service.load(setup.service)
     method = offered[setup.method]
+    if setup.arm.twin_of:
+        watch = spans.of_client() if stack.wire else spans.of_both(method)
+        stack = stacks.find(setup.arm.stack, watch.format)
     with ExitStack() as stay:
         address = setup.address
         if not stack.wire:
             worked = work.add(offered, setup.arm.work)
+            worked = watch.service(worked) if watch else worked
             address = stay.enter_context(stack.serve(worked, address, Options())).address
         connect = functools.partial(stack.connect, address, Options(tls=setup.tls))
         sizes = [setup.sample] * setup.users + [setup.arm.beside] * bool(setup.arm.beside)
@@ -221,7 +231,9 @@ def _player(setup: Setup) -> Iterator[Player]:
             expected = [_last(samples.answers(method, request)) for request in requests]
         drive = drivers.DRIVERS[setup.arm.driver]
         turnstile = stay.enter_context(drive(calls, requests, setup.timeout))
-        yield Player(setup, stack, method, turnstile, expected)
+        player = Player(setup, stack, method, turnstile, expected)
+        player.watch = watch
+        yield player
 
 
 def _last(answers: list[Any]) -> Any:

@@ -102,6 +102,12 @@ class Process:
                 raise StartError(f"said {len(data)} bytes that are no address", self.tail())
         return data[: data.index(b"\n") + 1]
 
+    def told(self) -> bytes:
+        """Ask a program of ours that counts for a line of what it has counted; raises `StartError`."""
+        self.tidy()  # what it said before is not the answer
+        self._child.send_signal(signal.SIGUSR1)
+        return self.line(START)
+
     def ended(self) -> str:
         """Say how it ended, such as ``with exit code 1``; empty while it runs."""
         code = self._child.poll()
@@ -151,6 +157,8 @@ def serve(arm: Arm, service: str, cores: Sequence[int], tls: Tls | None = None) 
     extra = ["--work", arm.work] if arm.work else []
     if arm.streams:
         extra += ["--max-streams", str(arm.streams)]
+    if arm.twin_of:
+        extra += ["--spans"]
     if tls is not None:
         extra += ["--tls-cert", tls.certificate, "--tls-key", tls.key]
     started = ["stacks", "serve", arm.stack, "--service", service, "--with-parent", *extra]

@@ -11,6 +11,7 @@ import msgspec
 from scenarios.arm import Arm
 from scenarios.load import Open
 from stacks.base import Address, Facts, Tls
+from stacks.spans import Span
 
 _LENGTH = struct.Struct("!I")
 _MOST = 256 * 1024 * 1024
@@ -94,6 +95,8 @@ class Finished(msgspec.Struct, frozen=True, tag=True):
 
     histograms: list[tuple[bool, str, list[str]]]
     out_of_range: int
+    spans: dict[str, Span] = {}
+    """Of a twin: what the load process has timed since it was warm, see `stacks.spans`."""
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):

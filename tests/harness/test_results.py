@@ -14,6 +14,9 @@ from harness import results
 from harness.decide.compare import decide
 from harness.results import FORMAT, Failure, LeftOut, ResultError, Turns, read, read_all, write
 from scenarios.load import Arrivals, Open
+from harness.tapped import Part
+from stacks.hops.tap_counts import Bytes
+from stacks.spans import Span
 
 GOLDEN = Path(__file__).parent / "golden"
 NEWEST = GOLDEN / f"result-{FORMAT}.json"
@@ -88,7 +91,7 @@ def test_an_old_format_is_still_read(small):
 
 
 def test_the_newest_format_is_read(small):
-    alike(read(NEWEST), opened(streamed(small)))
+    alike(read(NEWEST), opened(dissected(small)))
 
 
 def streamed(result):
@@ -121,8 +124,22 @@ def opened(result):
     return replace(result, trial=trial, runs=runs, turns=turns)
 
 
+def dissected(result):
+    """Add what format 3 brought."""
+    result = streamed(result)
+    arms = (
+        result.trial.arms[0],
+        replace(result.trial.arms[1], twin_of="grpc-protobuf"),
+        *result.trial.arms[2:],
+    )
+    spans = ({"client_encode": Span(9_000, 3, 40), "handler": Span(4_000, 2, 40)}, {})
+    tapped = Part(200, 40_000, 30_000, 18_000, 15_400, Bytes(40_000, 18_000), Bytes(30_000, 15_400))
+    runs = (replace(result.runs[0], tapped=tapped), replace(result.runs[1], spans=spans), *result.runs[2:])
+    return replace(result, trial=replace(result.trial, arms=arms), runs=runs)
+
+
 def test_writing_the_golden_result_gives_the_golden_fields(small, tmp_path):
-    write(opened(streamed(small)), tmp_path / "trial.json")
+    write(opened(dissected(small)), tmp_path / "trial.json")
     if os.environ.get("UPDATE_GOLDEN") == "1":
         NEWEST.write_bytes((tmp_path / "trial.json").read_bytes())
     assert shape(json.loads((tmp_path / "trial.json").read_text())) == shape(json.loads(NEWEST.read_text()))
