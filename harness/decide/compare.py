@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
-from harness.decide import crossover, findings, join, levels, rounds, sentence
+from harness import twins
+from harness.decide import anatomy, crossover, findings, join, levels, rounds, sentence
 from harness.decide.comparison import INVALID, Absent, Comparison, Finding
 from harness.decide.crossover import Crossover
 from harness.decide.figures import validity, work_out
@@ -37,13 +38,13 @@ def decide(result: Result) -> Comparison:
 
     Raises `ResultError` for a damaged histogram, `ValueError` for a baseline that is none of the arms.
     """
+    whole, result = result, twins.without(result)
     trial = result.trial
     played = rounds.arrange(result)
-    found = findings.find_all(played)
+    found = (*findings.find_all(played), *anatomy.find_lost(whole))
     lost = frozenset(one.arm for one in found if one.validity == INVALID)
-    arms = [
-        work_out(played, index, lost, _sensitive(arm.name, found)) for index, arm in enumerate(trial.arms)
-    ]
+    sensitive = {arm.name: _sensitive(arm.name, found) for arm in trial.arms}
+    arms = [work_out(played, index, lost, sensitive[arm.name]) for index, arm in enumerate(trial.arms)]
     judged = tuple(replace(arm, validity=validity(arm.name, found)) for arm in arms)
     return Comparison(
         scenario=trial.scenario,
@@ -69,6 +70,7 @@ def decide(result: Result) -> Comparison:
         arrivals=str(trial.open.arrivals) if trial.open else "",
         headline=played.headline,
         left_out=tuple(Absent(one.arm, one.reason) for one in trial.left_out),
+        anatomy=anatomy.dissect(whole, sensitive, lost),
     )
 
 

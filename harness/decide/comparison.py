@@ -101,6 +101,50 @@ class ArmFigures(msgspec.Struct, frozen=True):
     """Of an open loop: calls that nobody made, since as many waited as may."""
 
 
+class Piece(msgspec.Struct, frozen=True):
+    """A part of the time of a call."""
+
+    name: str
+    """``client``, ``hop``, ``server``, ``neither``, ``rest`` (server and neither), or ``overlap``."""
+    time: float
+    """Per call, in ns."""
+    share: Estimate
+    """Of the time of a call."""
+
+
+class Traffic(msgspec.Struct, frozen=True):
+    """Bytes on the wire at the client for a million calls, on connections that stand."""
+
+    payload_out: float
+    """As the format encodes requests."""
+    overhead_out: float
+    """All else that goes the same way."""
+    payload_in: float
+    overhead_in: float
+
+
+class Anatomy(msgspec.Struct, frozen=True):
+    """Where the time of an arm's calls goes, with one user; times in ns per call."""
+
+    arm: str
+    time: float
+    parts: tuple[Piece, ...]
+    """On the CPU of the client, of the hops where there are any, of the server, and neither; they add up to
+    `time`, and where processes work at the same time to `time` + `overlap`."""
+    overlap: Piece | None
+    """What the parts exceed the time by; None where they do not."""
+    spans: dict[str, Estimate | None]
+    """Times inside of the processes, by the names of `stacks.spans`; None for what is not measured."""
+    unattributed: dict[str, float | None]
+    """What of ``client`` and ``server`` is in no span; None where none is measured."""
+    instrumented: Estimate | None
+    """Time per call while spans are measured, as a multiple of what it is without."""
+    cpu_seconds: dict[str, float]
+    """CPU of ``client``, ``hop`` and ``server`` for a million calls."""
+    traffic: Traffic | None
+    """None where it is not measured."""
+
+
 class Absent(msgspec.Struct, frozen=True):
     """An arm that was asked for and is not applicable."""
 
@@ -142,3 +186,5 @@ class Comparison(msgspec.Struct, frozen=True):
     headline: str = "time"
     """The metric that arms are ranked by: ``time``; in an open loop ``p50``; ``cpu`` where hops share a core
     with the server."""
+    anatomy: tuple[Anatomy, ...] = ()
+    """Where the time goes, of each arm with valid figures; empty unless the scenario asks for it."""

@@ -41,6 +41,7 @@ def _joined(parts: Sequence[Comparison]) -> Comparison:
         for arm in filter(None, row):
             arms.setdefault(arm.name, arm)
     ordered = sorted(arms.values(), key=lambda arm: arm.floor)
+    dissected = {one.arm: one for part in reversed(parts) for one in part.anatomy}
     return replace(
         parts[0],
         arms=tuple(ordered),
@@ -50,6 +51,7 @@ def _joined(parts: Sequence[Comparison]) -> Comparison:
         findings=tuple(dict.fromkeys(finding for part in parts for finding in part.findings)),
         versions={name: version for part in parts for name, version in part.versions.items()},
         trials=len(parts),
+        anatomy=tuple(dissected[arm.name] for arm in ordered if arm.name in dissected),
         sentence=_sentence(parts, ordered),
     )
 
