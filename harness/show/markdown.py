@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from harness.decide.compare import Answer
-from harness.show import words
+from harness.decide.comparison import Comparison
+from harness.show import anatomy, words
 from harness.show.sheet import Sheet, fill
 
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>|#~]")
@@ -38,7 +40,7 @@ _COLUMNS = (
 
 def render(answer: Answer) -> str:
     """Write a section with heading, table, findings and notes for each comparison, then the crossovers."""
-    sections = [_section(fill(comparison)) for comparison in answer.comparisons]
+    sections = [_section(fill(each)) + _anatomy(each) for each in answer.comparisons]
     for heading, found in words.lists(answer):
         lines = [f"- {escape(each)}" for each in found]
         sections.append("\n".join([f"## {heading}", "", *lines, ""]))
@@ -60,6 +62,24 @@ def _section(sheet: Sheet) -> str:
     return "\n\n".join(block for block in blocks if block.strip("* ")) + "\n"
 
 
+def _anatomy(comparison: Comparison) -> str:
+    """Write where the time goes, an arm a column; nothing where that is not known."""
+    found = anatomy.chart(comparison)
+    if found is None:
+        return ""
+    rows = [["", *(bar.name for bar in found.bars)], ["a call", *(bar.time for bar in found.bars)]]
+    for label in dict.fromkeys(part.label for bar in found.bars for part in bar.parts):
+        parts = [next((part for part in bar.parts if part.label == label), None) for bar in found.bars]
+        rows.append([label, *(f"{p.text}{f' ({p.bounds})' if p.bounds else ''}" if p else "" for p in parts)])
+    head = ""
+    for row in found.rows:
+        head = head if row.cells else row.title
+        if row.cells:
+            rows.append([f"{head}: {row.title}", *row.cells])
+    notes = "\n".join(f"- {escape(note)}" for note in found.notes)
+    return f"\n### {escape(found.title)}\n\n{_grid(rows)}\n\n{notes}\n"
+
+
 def _table(sheet: Sheet) -> str:
     keys = [key for key in _COLUMNS if key in sheet.columns]
     rows = [["arm", *(sheet.columns[key].heading for key in keys)]]
@@ -67,8 +87,13 @@ def _table(sheet: Sheet) -> str:
         [name, *(sheet.columns[key].cells[index].strip() for key in keys)]
         for index, name in enumerate(sheet.names)
     ]
+    return _grid(rows)
+
+
+def _grid(rows: Sequence[Sequence[str]]) -> str:
+    """Lay rows out under the first of them, all columns but the first flush right."""
     lines = [f"| {' | '.join(escape(cell) for cell in row)} |" for row in rows]
-    return "\n".join([lines[0], f"| --- |{' ---: |' * len(keys)}", *lines[1:]])
+    return "\n".join([lines[0], f"| --- |{' ---: |' * (len(rows[0]) - 1)}", *lines[1:]])
 
 
 def _quoted(lines: tuple[str, ...]) -> list[str]:

@@ -93,7 +93,7 @@ def _table(sheet: Sheet, width: int, rule: str) -> list[Text]:
         columns = [column for keys in layout if (column := _column(sheet, keys)) is not None]
         rest = width - sum(column.width + _GAP for column in columns)
         if rest >= min(longest, _NAME):
-            names = tuple(_folded(name, rest) for name in sheet.names)
+            names = tuple(folded(name, rest) for name in sheet.names)
             styles = tuple("bold" if name == sheet.baseline else "" for name in sheet.names)
             return _draw(sheet, (_Column(("",), names, styles), *columns), rule)
     return []
@@ -121,7 +121,7 @@ def _beside(cells: Sequence[_Cell]) -> list[_Cell]:
     ]
 
 
-def _folded(name: str, width: int) -> _Cell:
+def folded(name: str, width: int) -> _Cell:
     """Break a name into lines of `width` cells, behind a comma or another mark; nothing is left out."""
     lines: list[str] = []
     for part in _COMMAS.split(name):

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.decide.compare import Answer
-from harness.show import lines, table, words
+from harness.show import anatomy, bars, lines, table, words
 from harness.show.sheet import Sheet, fill, in_ascii
 
 _LEAST = 20
@@ -31,13 +31,19 @@ def show(answer: Answer, stream: TextIO | None = None, width: int | None = None)
     sheets = [
         fill(comparison) if unicode else in_ascii(fill(comparison)) for comparison in answer.comparisons
     ]
-    for number, sheet in enumerate(_brief(sheets)):
+    for number, (sheet, comparison) in enumerate(zip(_brief(sheets), answer.comparisons, strict=True)):
         if number:
             console.file.write("\n")
+        chart = anatomy.chart(comparison)
         if console.is_terminal or width is not None:
             console.print(_laid_out(sheet, console.width, rule="─" if unicode else "-"), soft_wrap=True)
+            if chart:
+                console.print()
+                console.print(bars.render(chart, console.width, unicode=unicode), soft_wrap=True)
         else:
             console.file.write(lines.render(sheet))
+            told = anatomy.lines(chart if unicode else anatomy.in_ascii(chart)) if chart else []
+            console.file.writelines(f"{line}\n" for line in told)
     wide = console.width if console.is_terminal or width is not None else _UNBROKEN
     for heading, sentences in words.lists(answer):
         found = [
