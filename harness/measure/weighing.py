@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 
@@ -56,6 +57,7 @@ def main() -> None:
     """Count as the JSON of an `Asked` says; a line of JSON goes to standard output."""
     asked = msgspec.json.decode(sys.argv[1], type=Asked)
     threading.Thread(target=_follow, daemon=True).start()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and so end the server and hops first
     try:
         point = tapping.play(asked).points[0]
     except (SpecError, StackError, ArmError, CallError) as error:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import msgspec
 import psutil
 import pytest
 
 from harness import machine, plan, results
 from harness.decide.compare import decide
-from harness.measure import conduct, weighing
+from harness.measure import conduct, processes, tapping, weighing
 from harness.plan import FLOOR, Wish
 from harness.results import Result
 from harness.show import progress
@@ -149,6 +150,20 @@ def test_calls_are_counted_on_connections_that_stand_where_there_are_any(mode, c
 def test_the_floor_is_counted_too():
     part = weighing.weigh(FLOOR, asked(Arm("a", "memory")), Notes())
     assert part.bytes_out > part.payload_out > 0
+
+
+def test_who_is_stopped_while_counting_takes_its_server_along():
+    slow = Arm("slow", "tcp-msgpack", work="wait:100ms")
+    wanted = msgspec.json.encode(tapping.Asked(slow, calls=200)).decode()
+    process = processes.Process(processes.python("", "harness.measure.weighing", wanted), ())
+    try:
+        servers: list[psutil.Process] = []
+        while not servers and not process.ended():
+            servers = psutil.Process(process.pid).children(recursive=True)
+    finally:
+        process.stop()
+    assert servers
+    assert not any(server.is_running() for server in servers)
 
 
 def test_a_run_shows_where_the_time_goes(tmp_path):
