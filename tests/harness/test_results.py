@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from harness import results
 from harness.decide.compare import decide
 from harness.results import FORMAT, Failure, LeftOut, ResultError, Turns, read, read_all, write
-from scenarios.load import Arrivals, Open
 from harness.tapped import Part
+from scenarios.load import Arrivals, Open
 from stacks.hops.tap_counts import Bytes
 from stacks.spans import Span
 
