@@ -99,7 +99,7 @@ class Contender:
             elif self._wire:
                 self._server = processes.serve(arm, self._trial.service, cores, self._tls)
         except StartError as error:
-            raise self._fail(str(error), error.stderr) from error
+            raise self.fail(str(error), error.stderr) from error
         if self._server:
             self._stay.callback(self._server.stop)
 
@@ -115,13 +115,13 @@ class Contender:
                 )
                 self._address, self._pids, self.served = served.address, served.pids, True
         except StartError as error:
-            raise self._fail(f"its server {error}", error.stderr) from error
+            raise self.fail(f"its server {error}", error.stderr) from error
         for name in reversed(arm.hops):
             self._pass_through(name)
         try:
             self._load, self._baton = processes.load(arm.driver, arm.python, self._machine.client_cores)
         except StartError as error:
-            raise self._fail(str(error), error.stderr) from error
+            raise self.fail(str(error), error.stderr) from error
         self._stay.callback(self._load.stop)
         self._stay.callback(self._baton.close)
         self._send(
@@ -151,7 +151,7 @@ class Contender:
             self._stay.callback(process.stop)
             served = processes.accepted(process)
         except StartError as error:
-            raise self._fail(f"its hop {name} {error}", error.stderr) from error
+            raise self.fail(f"its hop {name} {error}", error.stderr) from error
         self._ports.append(self._address.port)
         self._address = served.address
         self._hop_pids = (*served.pids, *self._hop_pids)
@@ -160,7 +160,7 @@ class Contender:
         """Wait until its users are connected; gives what it says of itself and its replies."""
         answer = self._receive(processes.START + self._trial.timeout)
         if not isinstance(answer, Ready):
-            raise self._fail(f"its load process answered {type(answer).__name__} instead of Ready")
+            raise self.fail(f"its load process answered {type(answer).__name__} instead of Ready")
         assert self._load is not None
         self.client.watch(cpu.members(self._load.pid))
         self.hop.watch(
@@ -177,16 +177,16 @@ class Contender:
         patience = self._trial.timeout * (2 if turn.rate else 1)
         played = self._receive(turn.length / 1e9 + patience + _GRACE)
         if not isinstance(played, Played):
-            raise self._fail(f"its load process answered {type(played).__name__} instead of Played")
+            raise self.fail(f"its load process answered {type(played).__name__} instead of Played")
         for what, process in (("server", self._server), *(("hop", hop) for hop in self._hops)):
             if process and (how := process.ended()):
-                raise self._fail(f"its {what} ended {how}{_first(played.errors)}")
+                raise self.fail(f"its {what} ended {how}{_first(played.errors)}")
         if played.broken:
-            raise self._fail(played.broken)
+            raise self.fail(played.broken)
         self._barren = self._barren + 1 if played.calls == played.failed else 0
         waited = time.monotonic() - began
         if self._barren == _BARREN or (self._barren and waited > self._trial.timeout):
-            raise self._fail(f"no call succeeded in {_plural(self._barren, 'turn')}{_first(played.errors)}")
+            raise self.fail(f"no call succeeded in {_plural(self._barren, 'turn')}{_first(played.errors)}")
         return played
 
     def spans(self) -> dict[str, Span]:
@@ -196,7 +196,7 @@ class Contender:
         try:
             return msgspec.json.decode(self._server.told(), type=dict[str, Span])
         except (StartError, msgspec.DecodeError) as error:
-            raise self._fail(f"its server did not tell its spans: {error}") from error
+            raise self.fail(f"its server did not tell its spans: {error}") from error
 
     def connections(self) -> tuple[int, ...]:
         """Count the connections that are open now, from the client's to those of the service."""
@@ -214,7 +214,7 @@ class Contender:
         self._send(Finish())
         answer = self._receive(_GRACE)
         if not isinstance(answer, Finished):
-            raise self._fail(f"its load process answered {type(answer).__name__} instead of Finished")
+            raise self.fail(f"its load process answered {type(answer).__name__} instead of Finished")
         return msgspec.structs.replace(answer, spans={**answer.spans, **self.spans()})
 
     def tidy(self) -> None:
@@ -233,21 +233,21 @@ class Contender:
         try:
             self._baton.send(message)
         except OSError as error:
-            raise self._fail(f"its load process is gone: {error.strerror}") from error
+            raise self.fail(f"its load process is gone: {error.strerror}") from error
 
     def _receive(self, timeout: float) -> Message:
         assert self._baton is not None
         try:
             message = self._baton.receive(timeout)
         except TimeoutError as error:
-            raise self._fail(f"its load process did not answer within {timeout:.0f} s") from error
+            raise self.fail(f"its load process did not answer within {timeout:.0f} s") from error
         except EOFError as error:
-            raise self._fail(f"its load process ended in mid-run: {error}") from error
+            raise self.fail(f"its load process ended in mid-run: {error}") from error
         if isinstance(message, Failed):
-            raise self._fail(message.reason)
+            raise self.fail(message.reason)
         return message
 
-    def _fail(self, reason: str, stderr: str = "") -> ArmError:
+    def fail(self, reason: str, stderr: str = "") -> ArmError:
         """Note the failure with what the server, else the load process, last said."""
         for process in reversed(self._processes()):
             stderr = stderr or process.tail()

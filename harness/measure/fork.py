@@ -94,15 +94,8 @@ class Fork:
                 books.rate = load.rate
                 continue
             self._observer.phase(f"looking for what {contender.arm.name} can do")
-            done = window = 0
-            for _ in range(_CAPACITY_TURNS):
-                if played := self._try(
-                    k, partial(contender.play, Turn(_WARM, _WARM // 5, long=False, block=-1))
-                ):
-                    done, window = done + played.done, window + played.window
-            if done:
-                books.capacity = done * 1e9 / window
-                books.rate = books.capacity * load.rate
+            books.capacity = self._try(k, partial(_capacity, contender)) or 0.0
+            books.rate = books.capacity * load.rate
         # The floor can do much more than anybody else; it shows what loopback takes at the baseline's rate.
         names = [arm.name for arm in self._trial.arms]
         rate = self._books[names.index(self._trial.baseline)].rate or load.rate
@@ -244,6 +237,17 @@ class Fork:
 def warm_up(trial: Trial) -> int:
     """Length in ns of a warm-up turn: a long turn, within limits."""
     return _WARM if trial.open else max(trial.turn, min(LONG * trial.turn, _WARM))
+
+
+def _capacity(contender: Contender) -> float:
+    """Find out how many calls a second an arm makes in a closed loop; raises `ArmError` for none."""
+    done = window = 0
+    for _ in range(_CAPACITY_TURNS):
+        played = contender.play(Turn(_WARM, _WARM // 5, long=False, block=-1))
+        done, window = done + played.done, window + played.window
+    if not done or not window:
+        raise contender.fail("no call ended well in a closed loop, so nobody knows what share of its rate is")
+    return done * 1e9 / window
 
 
 def _used(contenders: list[Contender]) -> int:
