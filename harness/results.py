@@ -11,6 +11,7 @@ Format history
     and `beside` of an arm; anatomy: `twin_of` of an arm, `spans` and `tapped` of a run.
 
 What A/A sessions leave in the folder `NOISE` beside the runs has a history of its own: `harness/noise.py`.
+    Gates: `needs` of an arm.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ class _ArmTable(msgspec.Struct, forbid_unknown_fields=True):
     method: str = ""
     at: str = ""
     python: str = ""
+    needs: tuple[str, ...] = msgspec.field(default=(), name="with")
     tls: bool = False
     ca: str = ""
     hops: tuple[str, ...] = ()
@@ -27,6 +28,22 @@ class _ArmTable(msgspec.Struct, forbid_unknown_fields=True):
     streams: int = 0
     beside: str = ""
     server: tuple[str, ...] = ()
+
+
+class GateTable(msgspec.Struct, forbid_unknown_fields=True):
+    """The keys of a suite's table ``[gate]``; what is left out is as on the command line."""
+
+    base: str = ""
+    """Name of an arm."""
+    candidates: tuple[str, ...] = ()
+    """Names of arms; all but the base where none is given."""
+    metrics: tuple[str, ...] = ()
+    tolerance: str = ""
+    detect: str = ""
+    looks: tuple[int, ...] = ()
+    users: int = 0
+    service: str = ""
+    seconds: float = 0.0
 
 
 class _Suite(msgspec.Struct, forbid_unknown_fields=True):
@@ -46,10 +63,22 @@ class _Suite(msgspec.Struct, forbid_unknown_fields=True):
     arrivals: str = ""
     waiting: int = 0
     slo: str = ""
+    gate: GateTable = msgspec.field(default_factory=GateTable)
 
 
 def read(path: Path) -> Wish:
     """Read the suite at `path`; raises `SpecError` that names file, line and key."""
+    text, data, suite = _load(path)
+    return _wish(path, text, data, suite)
+
+
+def read_gate(path: Path) -> tuple[Wish, GateTable]:
+    """Read the suite at `path`, with its table ``[gate]``, which is empty where there is none; see `read`."""
+    text, data, suite = _load(path)
+    return _wish(path, text, data, suite), suite.gate
+
+
+def _load(path: Path) -> tuple[str, dict[str, Any], _Suite]:
     try:
         text = path.read_text(encoding="utf-8")
         data = tomllib.loads(text)
@@ -58,9 +87,12 @@ def read(path: Path) -> Wish:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SpecError(f"{path}: is no TOML: {error}") from error
     try:
-        suite = msgspec.convert(data, _Suite)
+        return text, data, msgspec.convert(data, _Suite)
     except msgspec.ValidationError as error:
         raise SpecError(_located(path, text, data, str(error))) from error
+
+
+def _wish(path: Path, text: str, data: dict[str, Any], suite: _Suite) -> Wish:
     return Wish(
         scenario=suite.scenario,
         arms=tuple(_arm(path, text, name, table) for name, table in suite.arms.items()),
@@ -89,8 +121,8 @@ def _located(path: Path, text: str, data: dict[str, Any], message: str) -> str:
     keys = re.findall(r"[^.\[\]`]+", place)
     if unknown := re.search(r"unknown field `(.+?)`", what):
         keys = [*_named(keys, data), unknown[1]]
-        allowed = _ArmTable if keys[0] == "arms" else _Suite
-        what = f"there is no such key; keys are: {', '.join(allowed.__struct_fields__)}"
+        allowed = {"arms": _ArmTable, "gate": GateTable}.get(keys[0], _Suite) if len(keys) > 1 else _Suite
+        what = f"there is no such key; keys are: {', '.join(allowed.__struct_encode_fields__)}"
     else:
         keys = _named(keys, data)
     return f"{path}:{_line(text, keys)}: {'.'.join(keys) or 'the suite'}: {what}"
@@ -105,6 +137,8 @@ def _named(keys: list[str], data: dict[str, Any]) -> list[str]:
                 msgspec.convert(table, _ArmTable)
             except msgspec.ValidationError:
                 return ["arms", name, *[key for key in named[1:] if key in table]]
+    if named[:1] == ["gate"]:
+        return named
     return [key for key in named if key in data]
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import chain, count
 
 import msgspec
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 from stacks import examples, hops, work
 from stacks.base import Address
 from stacks.errors import AddressError, StackError
 
-KEYS = ("at", "beside", "ca", "channel", "method", "python", "streams", "tls", "work")
+KEYS = ("at", "beside", "ca", "channel", "method", "python", "streams", "tls", "with", "work")
+_FIELDS = {"with": "needs"}
+"""Key → field of `Arm`, where they are not called alike."""
+_OURSELVES = "rpcduel"
 _SWITCH = {"on": True, "off": False}
 MOST_STREAMS = 1_000_000
 _DIGITS = 9
@@ -33,6 +39,8 @@ class Arm(msgspec.Struct, frozen=True, omit_defaults=True):
     """Address of a running server, ``host:port``; empty where we start our own."""
     python: str = ""
     """Interpreter of this arm's processes; empty for our own."""
+    needs: tuple[str, ...] = ()
+    """Requirements that its processes find before what is installed here (key ``with``)."""
     work: str = ""
     """Simulated work in the handler, such as ``spin:9us``; see `stacks.work`."""
     tls: bool = False
@@ -68,13 +76,17 @@ def parse(spec: str) -> Arm:
     if not all(passed):
         raise SpecError(f"{spec!r}: a hop behind '@' has no name; the form is {_FORM}")
     values: dict[str, str] = {}
+    needs: list[str] = []
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if key not in KEYS or not equals or not value:
             raise SpecError(f"{spec!r}: {pair!r} is no key=value; keys are: {', '.join(KEYS)}")
         if key in values:
             raise SpecError(f"{spec!r}: key {key!r} stands twice")
-        values[key] = value
+        if key == "with":
+            needs.append(value)
+        else:
+            values[key] = value
     if values.get("tls", "on") not in _SWITCH:
         raise SpecError(f"{spec!r}: tls is on or off, not {values['tls']!r}")
     secured = _SWITCH[values.pop("tls", "off")]
@@ -87,6 +99,7 @@ def parse(spec: str) -> Arm:
         "hops": passed,
         "tls": secured,
         "streams": int(streams[:_DIGITS]),
+        "needs": needs,
         **values,
     }
     return checked(msgspec.convert(given, Arm), spec)
@@ -110,6 +123,7 @@ def checked(arm: Arm, where: str) -> Arm:
     if not 0 <= arm.streams <= MOST_STREAMS:
         raise SpecError(f"{where!r}: streams={arm.streams} must be from 0, for no limit, to {MOST_STREAMS}")
     _check_server(arm, where)
+    _check_needs(arm.needs, where)
     return arm
 
 
@@ -127,6 +141,25 @@ def _check_server(arm: Arm, where: str) -> None:
         raise SpecError(f"{where!r}: the server command must contain {{port}}")
 
 
+def _check_needs(needs: Iterable[str], where: str) -> None:
+    """Raise `SpecError` for what pip would not take for a requirement."""
+    for need in needs:
+        try:
+            found = Requirement(need)
+        except InvalidRequirement as error:
+            reason = str(error).partition("\n")[0].strip()
+            raise SpecError(
+                f"{where!r}: with={need!r} is no requirement, such as grpcio==1.75.0: {reason}"
+            ) from error
+        if canonicalize_name(found.name) == _OURSELVES:
+            raise SpecError(f"{where!r}: with={need!r}: {_OURSELVES} is what measures; leave it out")
+
+
+def field(key: str) -> str:
+    """Give the field of `Arm` that a key of a SPEC fills."""
+    return _FIELDS.get(key, key)
+
+
 def name_all(arms: list[Arm]) -> list[Arm]:
     """Name arms that have no name by what differs among them; every name is then unique.
 
@@ -136,11 +169,11 @@ def name_all(arms: list[Arm]) -> list[Arm]:
     for name in given:
         if given.count(name) > 1:
             raise SpecError(f"two arms are called {name!r}; give each a name of its own")
-    keys = [key for key in KEYS if len({getattr(arm, key) for arm in arms}) > 1]
+    keys = [key for key in KEYS if len({getattr(arm, field(key)) for arm in arms}) > 1]
     taken = set(given)
     named = []
     for arm in arms:
-        marks = [f"{key}={_text(arm, key)}" for key in keys if getattr(arm, key) != _default(key)]
+        marks = [_text(arm, key) for key in keys if getattr(arm, field(key)) != _default(key)]
         name = arm.name or _free(",".join(["@".join([arm.stack, *arm.hops]), *marks]), taken)
         taken.add(name)
         named.append(msgspec.structs.replace(arm, name=name))
@@ -152,9 +185,12 @@ def _free(name: str, taken: set[str]) -> str:
 
 
 def _text(arm: Arm, key: str) -> str:
-    value = getattr(arm, key)
-    return str(value) if key != "tls" else "on" if value else "off"
+    """Write a key with its value as a SPEC has it; one that may be repeated as often as it has values."""
+    value = getattr(arm, field(key))
+    if key == "tls":
+        value = "on" if value else "off"
+    return ",".join(f"{key}={each}" for each in (value if isinstance(value, tuple) else (value,)))
 
 
 def _default(key: str) -> object:
-    return next(field.default for field in msgspec.structs.fields(Arm) if field.name == key)
+    return next(each.default for each in msgspec.structs.fields(Arm) if each.name == field(key))

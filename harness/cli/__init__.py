@@ -34,6 +34,7 @@ COMMANDS = {
 KNOWN = {
     ("scenarios.arm", "SpecError"),
     ("harness.results", "ResultError"),
+    ("harness.measure.environments", "BuildError"),
     ("harness.measure.processes", "StartError"),
     ("harness.measure.contender", "ArmError"),
     ("stacks.errors", "StackError"),

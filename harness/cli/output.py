@@ -1,8 +1,10 @@
-"""Gives a command's text to standard output or into a file."""
+"""Where a command's output goes: standard output, a file, the directory of a run."""
 
 from __future__ import annotations
 
 import tempfile
+from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 
 import click
@@ -31,3 +33,10 @@ def _write(text: str, output: Path) -> None:
     except OSError:
         made.unlink()
         raise
+
+
+def place(out: Path, name: str) -> Path:
+    """Name the directory of a run under `out`, by time and name; one that is there already gets a number."""
+    name = f"{datetime.now().astimezone():%Y%m%dT%H%M%S}-{name}"
+    names = chain([name], (f"{name}-{number}" for number in count(2)))
+    return next(out / each for each in names if not (out / each).exists())

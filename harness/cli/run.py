@@ -6,8 +6,6 @@ import secrets
 import shlex
 import sys
 from collections.abc import Sequence
-from datetime import datetime
-from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,7 +112,8 @@ def command(
     Without arguments the default stacks are compared, with 1 and with 16 users.
     """
     from harness import machine, plan, results
-    from harness.cli import intention, wishes
+    from harness.cli import intention, output, wishes
+    from harness.measure import environments
     from harness.show import progress
 
     asked = [
@@ -140,24 +139,18 @@ def command(
         click.echo("\n".join([line, *map(intention.describe, trials)]))
         return
     results.writable(out)
-    place = _place(out, "+".join(dict.fromkeys(wish.scenario for wish in asked)))
+    place = output.place(out, "+".join(dict.fromkeys(wish.scenario for wish in asked)))
     observer = progress.observer(sys.stderr, silent=as_json)
     observer.start(line)
     seed = secrets.randbelow(2**31) if seed is None else seed
     here = machine.look()
     try:
+        environments.prepare([arm for trial in trials for arm in trial.arms], observer)
         finished, interrupted = _measure(trials, here, seed, place, observer)
     finally:
         observer.close()
     answer = _show(finished, place, as_json=as_json)
     sys.exit(INTERRUPTED if interrupted else _code(answer.comparisons, strict=strict))
-
-
-def _place(out: Path, scenarios: str) -> Path:
-    """Name the directory of this run, by time and scenario; one that is there already gets a number."""
-    name = f"{datetime.now().astimezone():%Y%m%dT%H%M%S}-{scenarios}"
-    names = chain([name], (f"{name}-{number}" for number in count(2)))
-    return next(out / each for each in names if not (out / each).exists())
 
 
 def _measure(

@@ -14,7 +14,7 @@ import msgspec
 
 import stacks
 from harness import machine as machines
-from harness.measure import interrupts, weighing
+from harness.measure import environments, interrupts, weighing
 from harness.measure.books import Books, stated
 from harness.measure.contender import Contender
 from harness.measure.fork import Fork
@@ -45,7 +45,8 @@ class Interrupted(Exception):  # noqa: N818 -- nothing went wrong
 def conduct(trial: Trial, machine: Machine, seed: int, command: str, observer: Observer) -> Result:
     """Measure `trial`; no process is left when this returns or raises.
 
-    Arms that fail are noted and the others go on. Raises `Interrupted` on Ctrl-C.
+    Arms that fail are noted and the others go on. Raises `Interrupted` on Ctrl-C, and `BuildError` where the
+    environment of an arm is missing and cannot be built; see `environments.prepare`.
     """
     conductor = _Conductor(trial, machine, seed, observer)
     started = datetime.now().astimezone().isoformat(timespec="seconds")
@@ -92,6 +93,10 @@ class _Conductor:
         self._seed = seed
         self._observer = observer
         self._stacks = [stacks.find(arm.stack) for arm in trial.arms]
+        self._housed = [
+            msgspec.structs.replace(arm, python=environments.interpreter(arm, observer)) for arm in trial.arms
+        ]
+        """The arms with the interpreters that they run in."""
         self.books = [
             Books(arm, stated(arm, stack)) for arm, stack in zip(trial.arms, self._stacks, strict=True)
         ]
@@ -132,7 +137,7 @@ class _Conductor:
         trial = self.trial
         with ExitStack() as stay:
             contenders = {}
-            for k, (arm, stack) in enumerate(zip(trial.arms, self._stacks, strict=True)):
+            for k, (arm, stack) in enumerate(zip(self._housed, self._stacks, strict=True)):
                 if not self.books[k].failure:
                     contenders[k] = Contender(
                         arm,

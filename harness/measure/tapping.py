@@ -124,6 +124,8 @@ def _check(asked: Asked, stack: Stack, method: Method[Any, Any]) -> None:
         raise SpecError(f"{method.name} is a {method.kind} call, and {stack.name} carries: {kinds}")
     if asked.arm.tls:
         raise SpecError("nothing can be told apart under TLS; leave tls off")
+    if asked.arm.needs:
+        raise SpecError("a tap's calls are made by this process, with its own packages; leave with out")
     if asked.arm.beside:
         raise SpecError("a tap counts calls of one size; leave beside out")
     eligibility.check(msgspec.structs.replace(asked.arm, name=asked.arm.name or stack.name), stack)

@@ -6,14 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.plan import Wish, trials
-from harness.suite import read
+from harness.suite import GateTable, read, read_gate
 from scenarios.arm import Arm, SpecError
 
 KEYS = (
     "arms, scenario, baseline, users, sample, seconds, forks, service, message, method, "
-    "rate, arrivals, waiting, slo"
+    "rate, arrivals, "
+    "waiting, slo, gate"
 )
-ARM_KEYS = "stack, channel, method, at, python, tls, ca, hops, work, streams, beside, server"
+ARM_KEYS = "stack, channel, method, at, python, with, tls, ca, hops, work, streams, beside, server"
+GATE_KEYS = "base, candidates, metrics, tolerance, detect, looks, users, service, seconds"
 WHOLE = """
 scenario = "unary"
 baseline = "today"
@@ -29,6 +31,7 @@ stack = "grpc-protobuf"
 stack   = "grpc-msgpack"
 channel = "shared"
 python  = "/bin/true"
+with    = ["grpcio==1.75.0"]
 work    = "spin:9us"
 
 [arms."the Go one"]
@@ -72,7 +75,14 @@ def test_a_whole_suite(suite):
         forks=8,
         arms=(
             Arm("today", "grpc-protobuf"),
-            Arm("swap", "grpc-msgpack", channel="shared", python="/bin/true", work="spin:9us"),
+            Arm(
+                "swap",
+                "grpc-msgpack",
+                channel="shared",
+                python="/bin/true",
+                needs=("grpcio==1.75.0",),
+                work="spin:9us",
+            ),
             Arm("the Go one", "grpc-protobuf", server=("/bin/false", "--port", "{port}")),
             Arm("there", "tcp-msgpack", at="10.0.0.7:4000"),
         ),
@@ -156,6 +166,14 @@ MISTAKES = {
         "[arms.a]\nstack = 'memory'\nserver = ['./go', 8080]",
         "3: arms.a.server: Expected `str`, got `int`",
     ),
+    "unknown key of the gate": (
+        "[arms.a]\nstack = 'memory'\n[gate]\nusers = 3\nforks = 9",
+        f"5: gate.forks: there is no such key; keys are: {GATE_KEYS}",
+    ),
+    "text for a gate's number": (
+        "[arms.a]\nstack = 'memory'\n[gate]\nusers = 'all'",
+        "4: gate.users: Expected `int`, got `str`",
+    ),
     "an inline arm": (
         "[arms]\na = {stack = 'memory'}\nb = {stack = 1}",
         "3: arms.b.stack: Expected `str`, got `int`",
@@ -194,6 +212,7 @@ def test_a_mistake_is_named_with_file_line_and_key(suite, text, said):
         ("at = 'there'", "'there' is no address; write host:port"),
         ("work = 'dig:1h'", "'dig:1h' is no work; write wait, spin or touch"),
         ("server = ['./go']", "the server command must contain {port}"),
+        ("with = ['go?']", "with='go?' is no requirement"),
         (
             "at = 'a:1'\nwork = 'spin:1us'",
             "a server that already runs (at) takes no work and no server command",
@@ -235,6 +254,7 @@ arms = st.builds(
     channel=words,
     python=words,
     work=st.sampled_from(["", "spin:9us", "wait:1.5ms"]),
+    needs=st.sampled_from([(), ("grpcio==1.75.0",), ("msgpack>=1,<2", "protobuf~=6.0")]),
     server=st.sampled_from([(), ("./go", "{port}"), ("./go --at :{port}",)]),
 )
 wishes = st.builds(
@@ -262,7 +282,7 @@ def test_every_wish_can_be_written_as_a_suite(tmp_path_factory, wish):
     table["arms"] = {}
     for arm in wish.arms:
         table["arms"][arm.name] = {
-            key: value
+            "with" if key == "needs" else key: value
             for key, value in msgspec.structs.asdict(arm).items()
             if value and key not in {"name", "driver"}
         }
@@ -295,3 +315,17 @@ def test_a_suite_s_arm_can_use_tls(suite):
         read(path)
     wish = read(suite("[arms.a]\nstack = 'grpc-json'\ntls = true\nserver = ['./a', '{port}']\nca = 'a.pem'"))
     assert wish.arms == (Arm(name="a", stack="grpc-json", tls=True, ca="a.pem", server=("./a", "{port}")),)
+
+
+def test_a_gate_stands_next_to_its_arms(suite):
+    path = suite(
+        "users = [4]\n[arms.old]\nstack = 'memory'\n[arms.new]\nstack = 'memory'\n"
+        "[gate]\nbase = 'old'\ncandidates = ['new']\nmetrics = ['cpu']\n"
+        "tolerance = '3%'\nlooks = [4, 8]\nusers = 2\n"
+    )
+    wish, table = read_gate(path)
+    assert wish == read(path)
+    assert table == GateTable(
+        base="old", candidates=("new",), metrics=("cpu",), tolerance="3%", looks=(4, 8), users=2
+    )
+    assert read_gate(suite("[arms.a]\nstack = 'memory'"))[1] == GateTable()

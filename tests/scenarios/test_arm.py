@@ -1,10 +1,11 @@
 import string
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenarios.arm import KEYS, Arm, SpecError, checked, name_all, parse
+from scenarios.arm import KEYS, Arm, SpecError, checked, field, name_all, parse
 
 words = st.text(string.ascii_letters + string.digits + "-_:/.", min_size=1, max_size=12)
 names = st.text(string.ascii_letters + string.digits + "-_@=#. é", max_size=12)
@@ -14,6 +15,12 @@ works = st.builds(
     st.sampled_from(["wait", "spin", "touch"]),
     st.integers(0, 9999),
     st.sampled_from(["us", "ms", "s"]),
+)
+requirements = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(["grpcio", "msgpack", "orjson[extra]"]),
+    st.sampled_from(["==", ">=", "~="]),
+    st.sampled_from(["1.75.0", "6.0"]),
 )
 values = {
     "method": words,
@@ -25,6 +32,7 @@ values = {
     "work": works,
     "streams": st.integers(1, 1_000_000),
     "beside": st.builds("{}{}".format, st.integers(1, 999), st.sampled_from(["B", "KiB"])),
+    "with": st.lists(requirements, min_size=1, max_size=3).map(tuple),
 }
 
 
@@ -32,8 +40,16 @@ def written(arm):
     """Write an arm as its SPEC, the keys in the order of `KEYS`."""
     head = f"{arm.name}={arm.stack}" if arm.name else arm.stack
     return ",".join(
-        [head, *(f"{key}={text(getattr(arm, key))}" for key in KEYS if getattr(arm, key) != default(key))]
+        [
+            head,
+            *(pair for key in KEYS if getattr(arm, field(key)) != default(key) for pair in pairs(arm, key)),
+        ]
     )
+
+
+def pairs(arm, key):
+    value = getattr(arm, field(key))
+    return [f"{key}={text(each)}" for each in (value if isinstance(value, tuple) else (value,))]
 
 
 def text(value):
@@ -41,7 +57,7 @@ def text(value):
 
 
 def default(key):
-    return getattr(Arm(name="", stack=""), key)
+    return getattr(Arm(name="", stack=""), field(key))
 
 
 @st.composite
@@ -51,7 +67,7 @@ def arms(draw):
     )
     # A server that is not ours has a CA of its own.
     chosen = chosen | {"ca"} if {"at", "tls"} <= chosen else chosen - {"ca"}
-    return Arm(name=draw(names), stack=draw(words), **{key: draw(values[key]) for key in chosen})
+    return Arm(name=draw(names), stack=draw(words), **{field(key): draw(values[key]) for key in chosen})
 
 
 @given(arms())
@@ -63,7 +79,9 @@ def test_spec_round_trips(arm):
 def test_the_order_of_keys_does_not_matter(arm, random):
     head, *pairs = written(arm).split(",")
     random.shuffle(pairs)
-    assert parse(",".join([head, *pairs])) == arm
+    again = parse(",".join([head, *pairs]))
+    assert sorted(again.needs) == sorted(arm.needs)  # a key that may be repeated keeps its own order
+    assert msgspec.structs.replace(again, needs=arm.needs) == arm
 
 
 def test_keys_that_are_left_out_have_defaults():
@@ -92,28 +110,32 @@ def test_any_text_is_an_arm_or_a_spec_error(text):
         (
             "grpc,speed=9",
             "'speed=9'",
-            "keys are: at, beside, ca, channel, method, python, streams, tls, work",
+            "keys are: at, beside, ca, channel, method, python, streams, tls, with, work",
         ),
         (
             "grpc,channel",
             "'channel'",
-            "keys are: at, beside, ca, channel, method, python, streams, tls, work",
+            "keys are: at, beside, ca, channel, method, python, streams, tls, with, work",
         ),
         (
             "grpc,channel=",
             "'channel='",
-            "keys are: at, beside, ca, channel, method, python, streams, tls, work",
+            "keys are: at, beside, ca, channel, method, python, streams, tls, with, work",
         ),
         (
             "grpc,",
             "'' is no key=value",
-            "keys are: at, beside, ca, channel, method, python, streams, tls, work",
+            "keys are: at, beside, ca, channel, method, python, streams, tls, with, work",
         ),
-        ("grpc,name=x", "'name=x'", "keys are: at, beside, ca, channel, method, python, streams, tls, work"),
+        (
+            "grpc,name=x",
+            "'name=x'",
+            "keys are: at, beside, ca, channel, method, python, streams, tls, with, work",
+        ),
         (
             "grpc,server=x",
             "'server=x'",
-            "keys are: at, beside, ca, channel, method, python, streams, tls, work",
+            "keys are: at, beside, ca, channel, method, python, streams, tls, with, work",
         ),
         ("grpc,work=wait:1s,work=wait:2s", "'work'", "stands twice"),
         ("grpc,at=here", "'here' is no address", "host:port"),
@@ -195,3 +217,30 @@ def test_names_are_unique_and_given_ones_stay(given_arms):
     assert all(
         after.name == before.name for before, after in zip(given_arms, result, strict=True) if before.name
     )
+
+
+@pytest.mark.parametrize(
+    ("needs", "part"),
+    [
+        (("==1.0",), "with='==1.0' is no requirement, such as grpcio==1.75.0"),
+        (("grpcio==1.75.0", "../grpcio"), "with='../grpcio' is no requirement"),
+        (("--index-url=http://a",), "with='--index-url=http://a' is no requirement"),
+        (("",), "with='' is no requirement"),
+        (("rpcduel==0.0.1",), "rpcduel is what measures; leave it out"),
+        (("RpcDuel",), "leave it out"),
+    ],
+)
+def test_what_is_no_requirement_is_refused(needs, part):
+    with pytest.raises(SpecError) as caught:
+        checked(Arm(name="a", stack="grpc", needs=needs), "here")
+    assert str(caught.value).startswith("'here': ")
+    assert part in str(caught.value)
+
+
+def test_with_may_be_repeated():
+    arm = parse("grpc,with=grpcio==1.75.0,channel=shared,with=protobuf>=6.0")
+    assert arm == Arm("", "grpc", channel="shared", needs=("grpcio==1.75.0", "protobuf>=6.0"))
+    assert named("grpc", "grpc,with=grpcio==1.75.0,with=protobuf>=6.0") == [
+        "grpc",
+        "grpc,with=grpcio==1.75.0,with=protobuf>=6.0",
+    ]
