@@ -22,6 +22,7 @@ DEFECT = 70
 
 COMMANDS = {
     "run": ("harness.cli.run", "Measure stacks against each other and show the comparison."),
+    "gate": ("harness.cli.gate", "Say whether a candidate costs more than its base; for CI."),
     "report": ("harness.cli.report", "Show a stored result: table, Markdown, CSV or JSON."),
     "list": ("harness.cli.listing", "List stacks, scenarios and hops."),
     "serve": ("harness.cli.serve", "Serve one stack in the foreground."),
@@ -80,7 +81,7 @@ class Commands(click.Group):
 
 @click.command(
     cls=Commands,
-    epilog="Exit codes: 0 fine, 2 usage, 4 invalid measurement, 130 interrupted.",
+    epilog="Exit codes: 0 fine, 1 regression, 2 usage, 3 unclear, 4 invalid measurement, 130 interrupted.",
 )
 @click.version_option(VERSION, prog_name="rpcduel", message="%(prog)s %(version)s")
 def group() -> None:

@@ -22,11 +22,22 @@ def join(comparisons: Iterable[Comparison]) -> list[Comparison]:
     """
     joined: list[list[Comparison]] = []
     for one in comparisons:
-        if joined and _point(joined[-1][0]) == _point(one):
+        if joined and _belongs(one, joined[-1]):
             joined[-1].append(one)
         else:
             joined.append([one])
     return [parts[0] if len(parts) == 1 else _joined(parts) for parts in joined]
+
+
+def _belongs(one: Comparison, parts: Sequence[Comparison]) -> bool:
+    """Tell whether a trial asked the same as others, of other arms; the same arms again are measured anew."""
+    before = set().union(*map(_names, parts))
+    return _point(parts[0]) == _point(one) and _names(one).isdisjoint(before)
+
+
+def _names(one: Comparison) -> set[str]:
+    """Name the arms beside baseline and floor."""
+    return {arm.name for arm in one.arms if not arm.floor and arm.name != one.baseline}
 
 
 def _point(one: Comparison) -> tuple[object, ...]:

@@ -1,0 +1,37 @@
+"""What a gate ruled as Markdown, for a job's summary or a comment on a pull request."""
+
+from __future__ import annotations
+
+from harness.decide.gate import Decision
+from harness.show import rulings, words
+from harness.show.markdown import escape
+
+_MARKS = {"same": "✅", "better": "✅", "worse": "❌", "unclear": "❔", "invalid": "⚠️"}
+
+
+def render(decision: Decision) -> str:
+    """Write the outcome as a heading, the answer, a table of candidates and metrics, and what is doubtful."""
+    lines = [
+        f"## {_MARKS[decision.ruling]} rpcduel gate: {decision.ruling}",
+        "",
+        f"**{escape(rulings.sentence(decision))}**",
+        "",
+        "| candidate | metric | change | adjusted interval | outcome |",
+        "| --- | --- | ---: | ---: | --- |",
+    ]
+    for one, verdict in rulings.pairs(decision.candidates):
+        outcome = rulings.outcome(one, verdict)
+        cells = (
+            one.name,
+            rulings.WHAT[verdict.metric],
+            rulings.change(verdict.change),
+            rulings.bounds(verdict),
+            f"{_MARKS[outcome]} {outcome}",
+        )
+        lines.append(f"| {' | '.join(escape(words.clean(cell)) for cell in cells)} |")
+    lines += [
+        "",
+        escape(rulings.title(decision)),
+        *(f"- doubtful: {escape(text)}" for text in decision.doubts),
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,79 @@
+"""What the gate's documents say is so."""
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from harness.cli import gate as command
+from harness.suite import read_gate
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = ("gate.md", "which-release.md")
+LINKS = [
+    (page, link)
+    for page in PAGES
+    for link in re.findall(r"\]\(([^)#]+)", (DOCS / page).read_text(encoding="utf-8"))
+    if "://" not in link
+]
+SUITES = [
+    text
+    for page in PAGES
+    for text in re.findall(r"```toml\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)
+]
+
+
+@pytest.mark.parametrize(("page", "link"), LINKS)
+def test_links_lead_somewhere(page, link):
+    assert (DOCS / page).parent.joinpath(link).exists(), link
+
+
+@pytest.mark.parametrize("text", SUITES)
+def test_suites_can_be_read(tmp_path, text):
+    file = tmp_path / "gate.toml"
+    file.write_text(text, encoding="utf-8")
+    wish, table = read_gate(file)
+    assert table.base in [arm.name for arm in wish.arms]
+
+
+@pytest.mark.parametrize("name", ["github-actions.yml", "gitlab-ci.yml"])
+def test_ci_files_are_yaml_and_call_the_gate_with_options_that_there_are(name):
+    text = (DOCS / "ci" / name).read_text(encoding="utf-8")
+    jobs = yaml.safe_load(text)
+    steps = (
+        jobs["jobs"]["gate"]["steps"]
+        if "jobs" in jobs
+        else [{"run": line} for line in jobs["rpcduel"]["script"]]
+    )
+    (called,) = [step["run"] for step in steps if step.get("run", "").startswith("rpcduel gate")]
+    arguments = shlex.split(called, comments=True)[2:]
+    assert arguments[0] == "gate.toml"
+    made = command.command.make_context("gate", list(arguments))
+    assert [form for form, _ in made.params["files"]] == ["md", "junit"]
+
+
+def test_every_option_is_told_of_in_the_docs():
+    told = (DOCS / "gate.md").read_text(encoding="utf-8")
+    for option in (
+        "--users",
+        "--metrics",
+        "--looks",
+        "--seconds",
+        "--format",
+        "--out",
+        "--tolerance",
+        "--detect",
+    ):
+        assert option in told
+        assert option in CliRunner().invoke(command.command, ["--help"]).output
+
+
+def test_the_example_s_suite_has_arms_that_start():
+    path = DOCS / "examples" / "orders" / "gate.toml"
+    data = tomllib.loads(path.read_text(encoding="utf-8"))
+    for arm in data["arms"].values():
+        assert path.with_name(arm["server"][1]).is_file()
