@@ -142,7 +142,7 @@ def why(one: Ruled, decision: Decision) -> str:
     if one.ruling is Ruling.BETTER:
         return f"{one.name} costs less than {base}, by over {share(rule.tolerance)}: {_deciding(one)}"
     seen = ", ".join(map(measured, one.verdicts))
-    return f"{one.name} costs as much as {base}, and not {share(rule.detect)} more: {seen}"
+    return f"{one.name} does not cost {share(rule.detect)} more than {base}: {seen}"
 
 
 def _deciding(one: Ruled) -> str:

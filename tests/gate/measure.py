@@ -11,10 +11,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+import stacks
 from harness import gate, machine
 from harness.cli.gate import measured
 from harness.decide import rounds
@@ -39,14 +41,9 @@ def cpu_per_call(stack: str, users: int) -> float:
     return float(np.mean([rounds.cpu(result.turns, played.rows(arm)) for arm in (0, 1)]))
 
 
-def play(
-    stack: str, users: int, spin: float, seconds: float, rule: Rule, seed: int
-) -> tuple[Decision, float]:
-    """Play one gate against a handler that spins for `spin` ns; gives the decision and how long it took."""
-    work = f"spin:{spin / 1000:.2f}us" if spin else ""
-    question = gate.ask(
-        Wish(users=(users,)), Arm("base", stack), [Arm("new", stack, work=work)], rule, seconds
-    )
+def play(new: Arm, users: int, seconds: float, rule: Rule, seed: int) -> tuple[Decision, float]:
+    """Play one gate of `new` against its bare stack; gives the decision and how long it took."""
+    question = gate.ask(Wish(users=(users,)), Arm("base", new.stack), [new], rule, seconds)
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as directory:
         decision, interrupted = measured(question, seed, Path(directory), progress.Silent())
@@ -55,8 +52,22 @@ def play(
     return decision, time.monotonic() - began
 
 
-def row(change: float, spin: float, played: list[tuple[Decision, float]]) -> str:
-    """Tell what became of all gates of one change, as a row of a table."""
+def contenders(stack: str, changes: str, cost: float) -> Iterator[tuple[str, Arm]]:
+    """Make what is gated: handlers that spin for a share of `cost` ns, and a bare environment.
+
+    The latter holds no package of its own, since it asks for what is installed: only the way that its
+    processes find their packages differs.
+    """
+    for percent in filter(None, changes.split(",")):
+        spin = float(percent) / 100 * cost / 1000
+        work = f"spin:{spin:.2f}us" if spin else ""
+        yield (f"+{percent} %, {spin:.1f} µs" if spin else "nothing (A/A)"), Arm("new", stack, work=work)
+    needs = tuple(f"{name}=={version}" for name, version in stacks.find(stack).facts.versions.items())
+    yield "an environment", Arm("new", stack, needs=needs)
+
+
+def row(what: str, played: list[tuple[Decision, float]]) -> str:
+    """Tell what became of all gates of one contender, as a row of a table."""
     found = Counter(decision.ruling.value for decision, _ in played)
     times = [seconds for _, seconds in played]
     read = [
@@ -64,8 +75,7 @@ def row(change: float, spin: float, played: list[tuple[Decision, float]]) -> str
         for k in range(len(played[0][0].rule.metrics))
     ]
     cells = (
-        f"{100 * change:+.0f} %" if change else "A/A",
-        f"{spin / 1000:.1f} µs",
+        what,
         *(str(found[word]) for word in ("worse", "same", "better", "unclear", "invalid")),
         *(rulings.change(float(value)) for value in read),
         f"{np.median([decision.candidates[0].forks for decision, _ in played]):.0f}",
@@ -92,19 +102,15 @@ def main() -> None:
     if given.pilot:
         rule, seconds, gates = Rule(looks=(4, 6)), 1.0, 1
     cost = cpu_per_call(given.stack, given.users)
-    head = ("injected", "spin", "worse", "same", "better", "unclear", "invalid", "time read", "CPU read")
+    head = ("injected", "worse", "same", "better", "unclear", "invalid", "time read", "CPU read")
     head = (*head, "forks, median", "median", "longest", "doubtful")
     sys.stdout.write(
         f"{given.stack}, {given.users} users, {cost / 1000:.0f} µs of CPU a call, {gates} gates a row\n\n"
         f"| {' | '.join(head)} |\n| :-- |{' --: |' * (len(head) - 1)}\n"
     )
-    for k, percent in enumerate(given.changes.split(",")):
-        change = float(percent) / 100
-        spin = change * cost
-        played = [
-            play(given.stack, given.users, spin, seconds, rule, 10_000 * k + 10 * n) for n in range(gates)
-        ]
-        sys.stdout.write(row(change, spin, played) + "\n")
+    for k, (what, new) in enumerate(contenders(given.stack, given.changes, cost)):
+        played = [play(new, given.users, seconds, rule, 10_000 * k + 10 * n) for n in range(gates)]
+        sys.stdout.write(row(what, played) + "\n")
         sys.stdout.flush()
 
 

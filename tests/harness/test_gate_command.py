@@ -304,7 +304,7 @@ def test_what_was_measured_before_a_signal_is_told(played, tmp_path, monkeypatch
 
     monkeypatch.setattr(conduct, "conduct", broken_off)
     assert ended(["gate", *CONTENDERS]) == 130
-    assert "tcp-json costs as much as tcp-msgpack" in capsys.readouterr().out
+    assert "tcp-json does not cost 5 % more than tcp-msgpack" in capsys.readouterr().out
 
 
 def test_a_signal_leaves_nothing_running_and_says_what_is_known(tmp_path):

@@ -89,7 +89,7 @@ def test_a_terminal_s_lines_have_at_most_80_columns():
         (
             SAME_ONE,
             (
-                "same costs as much as today, and not 5 % more: time per call −0.4 % (−2.0 to +1.3 %), "
+                "same does not cost 5 % more than today: time per call −0.4 % (−2.0 to +1.3 %), "
                 "CPU per call 0.0 % (−0.7 to +0.7 %)."
             ),
         ),
