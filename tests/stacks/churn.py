@@ -82,7 +82,8 @@ def main(calls="10000", *names):
     for name in names or STACKS:
         before, after = churn(name, calls)
         grown = (after[2] - before[2]) / calls / KIB
-        good = good and after[0] <= before[0] and after[1] <= before[1] and grown < 1
+        # gRPC starts and ends threads of its pool as it sees fit.
+        good = good and after[0] <= before[0] and after[1] <= before[1] + 2 and grown < 1
         sys.stdout.write(
             f"{name:16}{before[0]:>8} → {after[0]:<5}{before[1]:>5} → {after[1]:<4}{grown:>16.3f}\n"
         )
