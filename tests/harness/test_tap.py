@@ -175,14 +175,14 @@ def test_a_failing_call_ends_all_users():
             raise failed
 
     with pytest.raises(CallError) as caught:
-        tapping._together([call] * 4, [0, 1, 2, 3], 100_000)
+        tapping._together([call] * 4, [0, 1, 2, 3], 100_000, limited=False)
     assert caught.value is failed
     assert len(calls) < 100_000
 
 
 def test_all_users_are_at_work_at_once():
     together = threading.Barrier(3)
-    tapping._together([lambda *_: together.wait(20)] * 3, [None] * 3, 3)
+    tapping._together([lambda *_: together.wait(20)] * 3, [None] * 3, 3, limited=False)
 
 
 def test_parts_are_what_came_in_between():

@@ -1,10 +1,11 @@
 """A long run through the hop in Python, all kinds of calls mixed; no test.
 
-    python tests/hops/soak_python.py [SECONDS [USERS]]
+    python tests/hops/soak_python.py [SECONDS [USERS [GIVEN_UP]]]
 
-Users call in turn with one message each way, a stream of replies, a stream of requests, both at once, and a
-call that they give up. Every reply is compared. Each second it looks at memory, descriptors and threads of
-the hop; the first fifth of the time warms up. Exits with 1 when a call was lost or a figure went up.
+Users call in turn with one message each way, a stream of replies, a stream of requests, and both at once;
+where GIVEN_UP is 1, also a call that they give up. Every reply is compared. Each second it looks at memory,
+descriptors and threads of the hop; the first fifth of the time warms up. Exits with 1 when a call was lost or
+a figure went up.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ NAMES = ("Quote", "Quotes", "Basket", "Haggle")
 class User:
     """Calls until told to stop, and counts what became of it."""
 
-    def __init__(self, client, number):
-        self.client, self.number = client, number
+    def __init__(self, client, number, turns):
+        self.client, self.number, self.turns = client, number, turns
         self.outcomes = Counter()
         self.asked = {name: samples.request(OFFERED[name], "small", number, MESSAGES) for name in NAMES}
         self.wanted = {name: samples.answers(OFFERED[name], asked) for name, asked in self.asked.items()}
@@ -60,7 +61,7 @@ class User:
         number = self.number
         while not stop.is_set():
             number += 1
-            name = (*NAMES, "given up")[number % (len(NAMES) + 1)]
+            name = self.turns[number % len(self.turns)]
             try:
                 if name == "given up":
                     self.give_up()
@@ -76,13 +77,14 @@ def look(process):
         return process.memory_info().rss, process.num_fds(), process.num_threads()
 
 
-def main(seconds=300, users=16):
+def main(seconds=300, users=16, given_up=0):
     with ExitStack() as everything:
         enter = everything.enter_context
         _, server = enter(started("-P", "-m", "stacks", "serve", "grpc-protobuf"))
         pid, address = enter(hop("--route", f"grpc://{server}", "--service", SHOP))
         stack, watched, stop = stacks.find("grpc-protobuf"), psutil.Process(pid), threading.Event()
-        crowd = [User(enter(closing(stack.connect(address, Options()))), k) for k in range(users)]
+        turns = (*NAMES, "given up") if given_up else NAMES
+        crowd = [User(enter(closing(stack.connect(address, Options()))), k, turns) for k in range(users)]
         threads = [threading.Thread(target=user.live, args=[stop]) for user in crowd]
         for thread in threads:
             thread.start()
