@@ -27,6 +27,8 @@ FLOOR = Arm(name="floor", stack="floor")
 MOST_USERS = 10_000
 MOST_FORKS = 200
 MOST_WAITING = 1_000_000
+_FEWEST_DUE = 10
+"""Calls in a turn of an open loop."""
 MOST_SECONDS = 86_400.0
 _PART_BYTES = 100 * 1024
 
@@ -255,15 +257,20 @@ def _trial(
         messages=_messages(scenario, point) if streamed or point.part else 1,
         part=point.part,
         left_out=left_out,
-        open=_open(wish, point),
+        open=_open(wish, point, turn),
         slo=slo.parse(wish.slo or scenario.slo).text if scenario.slo else "",
     )
 
 
-def _open(wish: Wish, point: Point) -> Open | None:
+def _open(wish: Wish, point: Point, turn: int) -> Open | None:
     if not point.rate:
         return None
     rate, share = parse_rate(point.rate)
+    if not share and rate * turn / 1e9 < _FEWEST_DUE:
+        least = _FEWEST_DUE * 1e9 / turn
+        raise SpecError(
+            f"rate {point.rate!r}: too few calls are due in a turn of {turn / 1e9:g} s; give {least:g}"
+        )
     waiting = WAITING if wish.waiting is None else wish.waiting
     arrivals = Arrivals(wish.arrivals) if wish.arrivals else Arrivals.UNIFORM
     return Open(rate, point.users, arrivals, waiting, of_capacity=share)

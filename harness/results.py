@@ -141,9 +141,9 @@ class Turns(msgspec.Struct, frozen=True, eq=False):
     scheduled: Column = msgspec.field(default_factory=lambda: np.empty(0, np.int64))
     """Calls that were due in the turn: calls + dropped; 0 in a closed loop.
 
-    In an open loop `done` counts the good calls that ended in the window, and `window` is its length, so that
-    done / window is the rate that was achieved. `p50` and `max` are of response times, from when a call was
-    due; one that failed or was dropped counts as the longest there is.
+    In an open loop `done` counts the good calls that ended in a window of the same length, later by a median
+    response time, and `window` is that length: done / window is the rate that was achieved. `p50` and `max`
+    are of response times, from when a call was due; one that failed or was dropped counts as the longest there is.
     """
     dropped: Column = msgspec.field(default_factory=lambda: np.empty(0, np.int64))
     due: Column = msgspec.field(default_factory=lambda: np.empty(0, np.int64))

@@ -36,6 +36,8 @@ class Queue(Generic[U]):
         self.idle: deque[U] = deque()
         """Users that wait for a call, the longest first."""
         self.dropped: list[int] = []
+        self.untold: list[int] = []
+        """Calls given to users who had just become free, though others idled and were not told in time."""
 
     @property
     def over(self) -> bool:
@@ -62,6 +64,8 @@ class Queue(Generic[U]):
         if self._next == len(self._dues):
             return OVER
         if self._dues[self._next] <= now:  # a user idles and has not been told yet: this one is as good
+            if self.idle:
+                self.untold.append(self._next)
             self._next += 1
             return self._next - 1
         self.idle.append(user)

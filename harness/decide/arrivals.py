@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.decide import stats
 from harness.decide.comparison import DOUBTFUL, INVALID, NOTE, Finding
-from harness.decide.figures import histograms
+from harness.decide.figures import BUSY, histograms
 from harness.decide.rounds import Rounds
 from harness.histogram import Histogram
 
@@ -36,15 +37,27 @@ def find_short(rounds: Rounds, arm: int) -> Iterator[Finding]:
     """Find calls that end slower than they are due: a stack at its limit, or what nobody can explain."""
     turns, rows = rounds.turns, rounds.rows(arm)
     due, done = int(turns.due[rows].sum()), int(turns.done[rows].sum())
-    if not rounds.result.trial.open or not due or done / due >= ACHIEVED:
+    if not rounds.result.trial.open or not due:
         return
-    text = f"of the calls that were due, {done / due:.1%} ended well in time"
-    wait = merged(rounds, arm, "wait")
-    if turns.dropped[rows].any() or turns.failed[rows].any() or (wait and wait.quantile(0.5)):
-        note = f"{text}: it is saturated, and response times are those of its queue"
-        yield Finding("saturated", rounds.name(arm), (), NOTE, note)
-    else:
+    text = f"of the calls that were due, {min(1.0, done / due):.1%} ended well in time"
+    if saturated(rounds, arm):
+        busy = stats.ratio(turns.client[rows].sum(), turns.busy[rows].sum())
+        if busy >= BUSY:
+            text += ": it is saturated by its client, whose core is full"
+            yield Finding("saturated", rounds.name(arm), (), DOUBTFUL, text)
+        else:
+            note = f"{text}: it is saturated, and response times are those of its queue"
+            yield Finding("saturated", rounds.name(arm), (), NOTE, note)
+    elif done / due < ACHIEVED and due - done > len(rows):  # a call a turn may lie across the window's ends
         yield Finding("under-rate", rounds.name(arm), (), DOUBTFUL, f"{text}, though users were free")
+
+
+def saturated(rounds: Rounds, arm: int) -> bool:
+    """Tell whether most calls of an arm waited for a user, or many were dropped."""
+    turns, rows = rounds.turns, rounds.rows(arm)
+    wait = merged(rounds, arm, "wait")
+    dropped = stats.ratio(turns.dropped[rows].sum(), turns.scheduled[rows].sum())
+    return bool((wait and wait.quantile(0.5)) or dropped > 1 - ACHIEVED)
 
 
 def find_dropped(rounds: Rounds, arm: int) -> Iterator[Finding]:

@@ -97,14 +97,19 @@ def decide(results: Sequence[Result], rule: Rule) -> Decision:
     first = played[0]
     base = first.baseline
     arms = [k for k in range(len(first.result.trial.arms)) if k not in (base, first.floor)]
-    broken, doubts = _limits(played)
+    broken, doubts, sensitive = _limits(played)
     ruled = []
     for arm in arms:
         reason = next(
             (broken[name] for name in ("", first.name(base), first.name(arm)) if name in broken), ""
         )
         found = {metric: _joined(played, metric, arm, base) for metric in rule.metrics}
-        ruled.append(look(first.name(arm), found, rule, len(arms), broken=reason))
+        one = look(first.name(arm), found, rule, len(arms), broken=reason)
+        if first.name(arm) in sensitive and one.ruling in (Ruling.SAME, Ruling.BETTER):
+            # Turns are short here; what long ones say is what a service that runs all day would see.
+            reason = "its cost is another in turns ten times as long, so that short ones cannot pass it"
+            one = msgspec.structs.replace(one, ruling=Ruling.UNCLEAR, reason=reason)
+        ruled.append(one)
     return Decision(
         base=first.name(base),
         ruling=worst([one.ruling for one in ruled]),
@@ -185,10 +190,19 @@ def _joined(played: Sequence[Rounds], metric: str, arm: int, base: int) -> Numbe
     return np.concatenate([effects(rounds, metric, arm, base)[0] for rounds in played])
 
 
-def _limits(played: Sequence[Rounds]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Give why arms are invalid, by name, and what makes figures doubtful; the floor's are not asked for."""
+def _limits(played: Sequence[Rounds]) -> tuple[dict[str, str], tuple[str, ...], set[str]]:
+    """Give why arms are invalid, by name, what makes figures doubtful, and which arms are turn-sensitive.
+
+    The floor's are not asked for.
+    """
     broken: dict[str, str] = {}
-    doubts: dict[str, str] = {}
+    doubts = {
+        f"{arm.name} at": f"{arm.name} runs already and cannot be restarted: what differs between starts is "
+        f"in no interval, and may be taken for a change"
+        for arm in played[0].result.trial.arms
+        if arm.at
+    }
+    sensitive: set[str] = set()
     for rounds in played:
         floor = "" if rounds.floor is None else rounds.name(rounds.floor)
         for finding in find_all(rounds):
@@ -196,8 +210,10 @@ def _limits(played: Sequence[Rounds]) -> tuple[dict[str, str], tuple[str, ...]]:
                 continue
             text = finding.text.strip().partition("\n")[0]
             about = f"{finding.arm}: {text}" if finding.arm and not text.startswith(finding.arm) else text
+            if finding.kind == "turn-sensitive":
+                sensitive.add(finding.arm)
             if finding.validity == INVALID:
                 broken.setdefault(finding.arm, about)
             elif finding.validity == DOUBTFUL:
                 doubts.setdefault(f"{finding.arm} {finding.kind}", about)
-    return broken, tuple(doubts.values())
+    return broken, tuple(doubts.values()), sensitive

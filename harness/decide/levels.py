@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from harness.decide import rounds as costs
-from harness.decide.arrivals import merged
+from harness.decide import stats
+from harness.decide.arrivals import merged, saturated
 from harness.decide.comparison import INVALID
 from harness.decide.estimates import FORKS_FOR_INTERVAL, of_quantile
 from harness.decide.figures import histograms
@@ -41,7 +43,7 @@ class Level(msgspec.Struct, frozen=True):
     users: int
     sample: str
     kept: float | None
-    """The highest rate below the first that is not kept; None where already the lowest is not."""
+    """The highest rate at which it is kept below `broken`; None where there is none."""
     broken: float | None
     """The lowest rate at which it is broken; None where none is."""
     rungs: tuple[Rung, ...]
@@ -72,15 +74,23 @@ def _rung(played: Rounds, arm: int, asked: Slo, *, known: bool) -> Iterator[Rung
     found = of_quantile(histograms(played, arm, "response", long=False), asked.share)
     low, high = found.low or found.value, found.high or found.value
     outcome = KEPT if high < asked.limit else BROKEN if low >= asked.limit else UNCLEAR
-    sure = known and played.forks >= FORKS_FOR_INTERVAL
+    sure = known and played.forks >= FORKS_FOR_INTERVAL and _supported(played, arm, found.value)
+    if outcome == KEPT and saturated(played, arm):
+        outcome = UNCLEAR  # its queue grows, and only the end of the turn kept it short
     yield Rung(run.rate, found.value, outcome if sure else UNCLEAR)
 
 
+def _supported(played: Rounds, arm: int, value: float) -> bool:
+    """Tell whether enough calls of enough turns exceed the percentile, as for one that is shown."""
+    whole = merged(played, arm, "response")
+    longest = played.turns.max[played.rows(arm)]
+    return math.isinf(value) or (whole is not None and stats.supported(whole, longest, int(value)))
+
+
 def _level(arm: str, text: str, users: int, sample: str, rungs: list[Rung]) -> Level:
-    kept = None
-    for rung in rungs:
-        if rung.outcome != KEPT:
-            break
-        kept = rung.rate
+    # Where arms are shared out among trials, the baseline has been at each rate more than once.
+    rungs = list({rung.rate: rung for rung in reversed(rungs)}.values())[::-1]
     broken = next((rung.rate for rung in rungs if rung.outcome == BROKEN), None)
+    below = [rung for rung in rungs if broken is None or rung.rate < broken]
+    kept = max((rung.rate for rung in below if rung.outcome == KEPT), default=None)
     return Level(arm, text, users, sample, kept, broken, tuple(rungs))

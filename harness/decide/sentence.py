@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from msgspec.structs import replace
 
 from harness.decide import stats
 from harness.decide.comparison import DOUBTFUL, INVALID, ArmFigures, Estimate, Finding
@@ -43,28 +44,34 @@ def write(rounds: Rounds, arms: Sequence[ArmFigures], findings: Sequence[Finding
     others = [arm for arm in (arms[rounds.baseline], *ranked) if arm is not first]
     tied = [arm for arm in others if not _apart(rounds, arms, first, arm, metric)]
     doubts = _doubts([first, arms[rounds.baseline]], findings, metric)
-    blocked = _blocked(rounds, arms, what)
-    return blocked or f"{_answer(trial, what, first, others, tied, metric)}{doubts}."
+    return f"{_blocked(rounds) or _answer(trial, what, first, others, tied, metric)}{doubts}."
 
 
-def _blocked(rounds: Rounds, arms: Sequence[ArmFigures], what: str) -> str:
-    """Tell whether a large message holds up small ones on its connection; empty where that is not asked.
+def _blocked(rounds: Rounds) -> str:
+    """Tell whether a large message holds up small ones on its connection; empty where that was not asked.
 
-    It is where small calls beside a large one have connections of their own, as the baseline, and share one.
+    It is asked with four arms that are alike otherwise: calls over connections of their own and over a shared
+    one, each with and without a large message beside them. What sharing costs by itself is no blocking.
     """
-    asked = rounds.result.trial.arms
-    base = asked[rounds.baseline]
-    for arm, figures in zip(asked, arms, strict=True):
-        ratio = figures.ratios.get("time")
-        if base.beside and arm.beside == base.beside and arm.channel == "shared" and ratio:
-            seen = "seen" if ratio.resolved and ratio.estimate.value > 1 else "not seen"
-            value = f"{'' if ratio.resolved else '≈ '}{show(ratio.estimate)}"
-            return (
-                f"Head-of-line blocking by a message of {arm.beside} is {seen}: small calls "
-                f"that share its connection take {value} the {what} of "
-                f"those with connections of their own{bounds(ratio.estimate)}."
-            )
-    return ""
+    arms = rounds.result.trial.arms
+    base = arms[rounds.baseline]
+    forms = [(channel, beside) for beside in (base.beside, "") for channel in ("shared", "per-user")]
+    wanted = [replace(base, name="", channel=channel, beside=beside) for channel, beside in forms]
+    plain = [replace(arm, name="") for arm in arms]
+    if not base.beside or base.channel != "per-user" or not all(form in plain for form in wanted):
+        return ""
+    with_shared, with_own, shared, own = (plain.index(form) for form in wanted)
+    blocked, _ = effects(rounds, "time", with_shared, with_own)
+    sharing, _ = effects(rounds, "time", shared, own)
+    if not np.isfinite(blocked - sharing).all():
+        return ""
+    middle, low, high = stats.interval(blocked - sharing)
+    estimate = Estimate(math.exp(middle), math.exp(low), math.exp(high), "interval")
+    return (
+        f"Head-of-line blocking by a message of {base.beside} is {'seen' if low > 0 else 'not seen'}: with "
+        f"it beside them, small calls that share its connection take {show(estimate)} the time per call of "
+        f"those with connections of their own{bounds(estimate)}, over what sharing alone costs"
+    )
 
 
 def cost(part: str, messages: int, metric: str = "time") -> str:

@@ -33,6 +33,10 @@ def find_soak(rounds: Rounds, arm: int) -> Iterator[Finding]:
         played = table[:, int(_WARM * table.shape[1]) :]
         rows = played[arm][played[arm] >= 0]
         if len(rows) < FEWEST:
+            if rounds.result.trial.scenario == "soak":
+                text = f"start {fork + 1} had {len(rows)} turns after warming up, and {FEWEST} are wanted: "
+                text += "nothing is known of drift and growth; it needs more --seconds, or fewer arms"
+                yield Finding("unexamined", rounds.name(arm), (), NOTE, text)
             continue
         yield from _moved(rounds, arm, fork, _response(rounds, played, arm))
         yield from _grown(rounds, arm, fork, rows)

@@ -76,8 +76,8 @@ class Contender:
 
     @property
     def groups(self) -> tuple[int, ...]:
-        """Ids of its process groups, and the pid of a server that ran already."""
-        return (*(process.pid for process in self._processes()), *self._pids)
+        """Ids of its process groups, and pids of what runs elsewhere: gateways, a server that ran already."""
+        return (*(process.pid for process in self._processes()), *self._hop_pids, *self._pids)
 
     def read(self) -> tuple[int, int, int]:
         """Read the CPU clocks of client, hops and server, in ns."""
@@ -183,8 +183,9 @@ class Contender:
                 raise self.fail(f"its {what} ended {how}{_first(played.errors)}")
         if played.broken:
             raise self.fail(played.broken)
-        self._barren = self._barren + 1 if played.calls == played.failed else 0
-        waited = time.monotonic() - began
+        # In an open loop a turn may well have no call at all.
+        self._barren = self._barren + 1 if played.calls and played.calls == played.failed else 0
+        waited = time.monotonic() - began - (turn.length / 1e9 if turn.rate else 0)
         if self._barren == _BARREN or (self._barren and waited > self._trial.timeout):
             raise self.fail(f"no call succeeded in {_plural(self._barren, 'turn')}{_first(played.errors)}")
         return played

@@ -98,7 +98,8 @@ class Fork:
             books.rate = books.capacity * load.rate
         # The floor can do much more than anybody else; it shows what loopback takes at the baseline's rate.
         names = [arm.name for arm in self._trial.arms]
-        rate = self._books[names.index(self._trial.baseline)].rate or load.rate
+        baseline = self._books[names.index(self._trial.baseline)]
+        rate = next((books.rate for books in (baseline, *self._books) if books.rate), load.rate)
         for k, contender in self._each():
             if contender.arm.stack == FLOOR:
                 self._books[k].rate = rate

@@ -128,7 +128,7 @@ class Player:
         """Play one turn and record it; the CPU given for it does not contain the recording."""
         offsets = self._offsets(turn)
         before = time.process_time_ns()
-        start, drained, dropped = self._run(turn, offsets)
+        start, drained, queue = self._run(turn, offsets)
         gc.collect()
         played = time.process_time_ns()
         if self.watch and turn.block < 0:
@@ -136,7 +136,7 @@ class Player:
         figures = (
             self._recorder.take_open(
                 self._turnstile.seats,
-                Schedule(start, offsets + start, dropped),
+                Schedule(start, offsets + start, queue.dropped, queue.untold),
                 start + turn.settle,
                 start + turn.length,
                 long=turn.long,
@@ -167,11 +167,11 @@ class Player:
         due = schedule(load, f"{self._setup.seed}/{turn.number}")
         return np.fromiter(takewhile(turn.length.__gt__, due), np.int64)
 
-    def _run(self, turn: Turn, offsets: Times) -> tuple[int, int, list[int]]:
-        """Let users call; gives when the turn began and had drained, and which calls nobody made."""
-        if not turn.rate or self._setup.open is None:
-            return *self._turnstile.play(turn.length), []
+    def _run(self, turn: Turn, offsets: Times) -> tuple[int, int, Queue[Any]]:
+        """Let users call; gives when the turn began and had drained, and an open loop's books."""
         queue: Queue[Any] = Queue((), 0)
+        if not turn.rate or self._setup.open is None:
+            return *self._turnstile.play(turn.length), queue
         waiting, patience = self._setup.open.waiting, self._setup.timeout * 1e9
 
         def opened(start: int) -> Callable[[], int]:
@@ -179,7 +179,8 @@ class Player:
             queue = self._desk.open((offsets + start).tolist(), waiting, patience, len(self._turnstile.seats))
             return self._desk.ask
 
-        return *self._turnstile.play(turn.length, opened), queue.dropped
+        start, drained = self._turnstile.play(turn.length, opened)
+        return start, drained, queue
 
     @cached_property
     def _desk(self) -> Desk:

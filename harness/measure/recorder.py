@@ -38,6 +38,8 @@ class Schedule(NamedTuple):
     """Of all calls, ascending."""
     dropped: Sequence[int]
     """Indices of those that nobody made."""
+    untold: Sequence[int] = ()
+    """Indices of those that came to a user who had just become free, though another one idled."""
 
 
 RESPONSE, FIRST, GAP = "response", "first", "gap"
@@ -107,8 +109,8 @@ class Recorder:
         """Bin the turn of an open loop, of the calls that were due in [`opens`, `closes`).
 
         A call that failed or was dropped has an infinite response time, which stands as the histogram's
-        highest: one would otherwise do well to fail quickly. `done` counts the good calls that ended in the
-        window, whenever they were due, and `window` is its length.
+        highest: one would otherwise do well to fail quickly. `done` counts the good calls that ended in a
+        window of the same length, later by a median response time; `window` is that length.
         """
         dues = asked.dues
         made = _made(seats, asked)
@@ -120,7 +122,9 @@ class Recorder:
         lost = shed + int(np.count_nonzero(inside & ~made.good))
         response = np.concatenate([made.ended[chosen] - due[chosen], np.full(lost, histogram.HIGHEST)])
         if block >= 0:
-            ready = np.maximum(due, made.free)
+            told = ~np.isin(made.number, np.asarray(asked.untold, np.int64))
+            # A user who idled could have made the call in time: what it waited is the generator's fault.
+            ready = np.where(told, np.maximum(due, made.free), due)
             for figure, times in (
                 (RESPONSE, response),
                 (WAIT, (ready - due)[inside]),
@@ -128,13 +132,16 @@ class Recorder:
                 (SERVICE, (made.ended - made.sent)[chosen]),
             ):
                 self._record((figure, long, block), times)
-        ended = made.good & (made.ended >= opens) & (made.ended < closes)
+        # As many end in the window as are due in it, if one looks as much later as a call takes.
+        later = int(np.median(made.ended[chosen] - due[chosen])) if chosen.any() else 0
+        ended = made.good & (made.ended >= opens + later) & (made.ended < closes + later)
         return Figures(
             calls=len(due),
             failed=int(np.count_nonzero(~made.good)),
             done=int(np.count_nonzero(ended)),
             window=closes - opens,
-            p50=int(np.median(response)) if len(response) else -1,
+            # The upper one of the two in the middle: half of something endless is endless.
+            p50=int(np.partition(response, len(response) // 2)[len(response) // 2]) if len(response) else -1,
             max=int(response.max()) if len(response) else -1,
             errors=_errors(seats),
             scheduled=len(dues),

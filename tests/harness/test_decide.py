@@ -306,14 +306,30 @@ def test_ratios_are_by_message_where_calls_of_arms_have_different_numbers_of_the
 
 
 @pytest.mark.parametrize(
-    ("factor", "word"), [(1.4, "is seen: "), (1.0, "is not seen: "), (0.7, "is not seen: ")]
+    ("sharing", "beside", "word"),
+    [(1.0, 1.4, "seen"), (1.25, 1.25, "not seen"), (0.8, 1.0, "seen"), (1.0, 0.9, "not seen")],
 )
-def test_head_of_line_blocking_is_told(made, factor, word):
-    result = made.result({"own": 100_000, "shared": factor * 100_000, "alone": 50_000})
-    own, shared, alone = result.trial.arms
-    arms = (replace(own, beside="1MiB"), replace(shared, beside="1MiB", channel="shared"), alone)
-    text = decide(replace(result, trial=replace(result.trial, arms=arms))).sentence
-    assert text.startswith(f"Head-of-line blocking by a message of 1MiB {word}small calls that share")
+def test_head_of_line_blocking_is_what_a_large_message_costs_over_sharing(made, sharing, beside, word):
+    costs = {"own+": 200_000, "shared+": beside * 200_000, "own": 100_000, "shared": sharing * 100_000}
+    result = made.result(costs, fork_sd=0.002)
+    arms = tuple(
+        replace(
+            arm,
+            stack="s",
+            channel="shared" if "shared" in arm.name else "per-user",
+            beside="1MiB" * ("+" in arm.name),
+        )
+        for arm in result.trial.arms
+    )
+    asked = replace(result, trial=replace(result.trial, arms=arms))
+    text = decide(asked).sentence
+    assert text.startswith(f"Head-of-line blocking by a message of 1MiB is {word}: with it beside them")
+    assert float(re.search(r"take (\S+)×", text)[1]) == pytest.approx(beside / sharing, rel=0.03)
+    other = replace(arms[3], stack="other")
+    assert (
+        "Head-of-line"
+        not in decide(replace(asked, trial=replace(asked.trial, arms=(*arms[:3], other)))).sentence
+    )
 
 
 def test_where_hops_share_a_core_with_the_server_cpu_is_what_arms_are_ranked_by(made):

@@ -146,12 +146,12 @@ def test_arms_that_are_endless_at_the_median_get_no_ratio(opened):
 
 def test_levels_are_between_the_last_rate_that_is_kept_and_the_first_that_is_not(opened):
     def at(rate, value):
-        result = opened(rate=rate, slo="p99<1ms")
+        result = opened(rate=rate, slo="p99<1ms", max=np.full(300, 10**9))
         found = [
             each
             for arm in range(2)
             for figure, time in (("response", value * (1 + arm)), ("lag", 1), ("wait", 0), ("service", 1))
-            for each in histograms_of(arm, figure, [time] * 2000, 5)
+            for each in histograms_of(arm, figure, [time] * 1985 + [2 * time] * 15, 5)
         ]
         return replace(result, histograms=tuple(found))
 
@@ -166,6 +166,21 @@ def test_levels_are_between_the_last_rate_that_is_kept_and_the_first_that_is_not
     assert (only_high.kept, only_high.broken) == (None, 400.0)
     only_low = answer([at(100.0, 200_000)]).levels[0]
     assert (only_low.kept, only_low.broken) == (100.0, None)
+
+
+def test_a_saturated_arm_keeps_nothing_and_a_percentile_of_few_calls_says_nothing(opened):
+    growing = opened(slo="p99<1s", wait=50 * MILLISECOND, done=np.full(300, 700))
+    assert {each.rungs[0].outcome for each in answer([growing]).levels} == {"unclear"}
+    rare = opened(slo="p99.99<1s", max=np.full(300, 10))
+    assert {each.rungs[0].outcome for each in answer([rare]).levels} == {"unclear"}
+
+
+def test_what_is_unclear_below_a_rate_that_is_kept_does_not_hide_it(opened):
+    def at(rate, lag):
+        return opened(rate=rate, slo="p99<1s", lag=lag, max=np.full(300, 10**9))
+
+    first, _ = answer([at(100.0, 10 * MILLISECOND), at(200.0, 1), at(200.0, 1)]).levels
+    assert (first.kept, first.broken, [rung.rate for rung in first.rungs]) == (200.0, None, [100.0, 200.0])
 
 
 def test_few_forks_decide_no_level(opened):
@@ -195,6 +210,7 @@ def test_open_scenarios_are_planned_rate_by_rate():
     [
         ({"scenario": "unary", "rates": ("500",)}, "unary is a closed loop, which has no rate"),
         ({"scenario": "open", "rates": ("much",)}, "rate 'much': write calls a second"),
+        ({"scenario": "open", "rates": ("2",)}, "too few calls are due in a turn of 1 s; give 10"),
         ({"scenario": "open", "slo": "p99<1ms"}, "open asks for no slo"),
         ({"scenario": "slo", "slo": "fast"}, "slo 'fast': write a percentile"),
         ({"scenario": "open", "arrivals": "weekly"}, "arrivals 'weekly': must be one of uniform, poisson"),

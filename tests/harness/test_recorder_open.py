@@ -44,8 +44,8 @@ def test_a_response_time_is_wait_and_lag_and_service():
         SERVICE: [39, 45, 75, 187],
     }
     assert (found.calls, found.failed, found.dropped, found.scheduled, found.due) == (4, 0, 0, 4, 4)
-    # Ended in the window: those at 150 and 390.
-    assert (found.done, found.window, found.p50, found.max) == (2, 300, 105, 190)
+    # A call takes 105, so the window for ends is [205, 505): those at 390, 400 and 430.
+    assert (found.done, found.window, found.p50, found.max) == (3, 300, 130, 190)
 
 
 def test_failed_and_dropped_calls_count_as_endless():
@@ -59,6 +59,28 @@ def test_failed_and_dropped_calls_count_as_endless():
     assert times_of(recorder)[RESPONSE] == [10, 10, *[histogram.HIGHEST] * 3]
     assert (found.p50, found.max) == (histogram.HIGHEST, histogram.HIGHEST)
     assert times_of(recorder)[SERVICE] == [10, 10]
+
+
+def test_a_call_that_an_idle_user_was_not_told_of_is_the_generators_fault():
+    recorder = Recorder()
+    asked = Schedule(0, np.array([0, 10]), [], [1])
+    recorder.take_open([seat_of([(0, 0, 50), (1, 52, 90)])], asked, 0, 100, long=False, block=0)
+    assert (times_of(recorder)[WAIT], times_of(recorder)[LAG]) == ([0, 0], [0, 42])
+
+
+@pytest.mark.parametrize("takes", [100, 900, 2500])
+def test_the_rate_that_is_achieved_is_told_however_long_calls_take(takes):
+    # One call every 10, each on a user of its own; the window is [200, 1000).
+    seats = [seat_of([(k, 10 * k, 10 * k + takes)]) for k in range(100)]
+    asked = Schedule(0, np.arange(100) * 10, [])
+    found = Recorder().take_open(seats, asked, 200, 1000, long=False, block=0)
+    assert (found.due, found.done, found.window) == (80, 80, 800)
+
+
+def test_half_of_the_calls_lost_are_an_endless_median():
+    seats = [seat_of([(0, 0, 10), (1, 20, 30)], failed=[1])]
+    found = Recorder().take_open(seats, Schedule(0, np.array([0, 20]), []), 0, 100, long=False, block=0)
+    assert found.p50 == histogram.HIGHEST
 
 
 def test_what_was_due_outside_of_the_window_is_counted_and_not_timed():

@@ -90,16 +90,16 @@ def test_a_whole_suite(suite):
 
 
 def test_a_suite_of_an_open_loop(suite):
-    text = 'scenario = "open"\nrate = [500, "50%", 0.5]\narrivals = "poisson"\nwaiting = 9\n'
+    text = 'scenario = "open"\nrate = [500, "50%", 20.5]\narrivals = "poisson"\nwaiting = 9\n'
     text += '[arms.a]\nstack = "tcp-json"'
     wish = read(suite(text))
     assert (wish.rates, wish.arrivals, wish.waiting, wish.forks) == (
-        ("500", "50%", "0.5"),
+        ("500", "50%", "20.5"),
         "poisson",
         9,
         None,
     )
-    assert [str(trial.open) for trial in trials(wish)] == ["500/s", "50 %", "0.5/s"]
+    assert [str(trial.open) for trial in trials(wish)] == ["500/s", "50 %", "20.5/s"]
 
 
 def test_a_whole_suite_can_be_planned(suite):

@@ -196,6 +196,7 @@ def test_a_user_that_is_free_takes_a_call_that_idle_ones_were_not_told_of():
     assert queue.due == 20
     assert queue.ring(20) == [("a", 2)]
     assert queue.over
+    assert queue.untold == [0]
     assert queue.free("b", 30) == OVER
 
 
