@@ -143,7 +143,7 @@ class Turns(msgspec.Struct, frozen=True, eq=False):
 
     In an open loop `done` counts the good calls that ended in a window of the same length, later by a median
     response time, and `window` is that length: done / window is the rate that was achieved. `p50` and `max`
-    are of response times, from when a call was due; one that failed or was dropped counts as the longest there is.
+    are of response times, from when a call was due; one that failed or was dropped counts as the longest.
     """
     dropped: Column = msgspec.field(default_factory=lambda: np.empty(0, np.int64))
     due: Column = msgspec.field(default_factory=lambda: np.empty(0, np.int64))
