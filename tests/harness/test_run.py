@@ -156,7 +156,6 @@ def test_an_arm_at_a_running_server_is_measured_with_its_cpu(tmp_path):
     (result,) = results.read_all(next((tmp_path / "results").iterdir()))
     assert result.runs[0].pids[0][1] == server.pid
     assert result.runs[0].facts.concurrency == "not ours, so not known"
-    assert int(result.turns.foreign[result.turns.arm == 0].sum()) < int(result.turns.server.sum())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -44,14 +44,14 @@ STRANGERS = {
 }
 
 
-@pytest.fixture(params=["python", "envoy", "nginx", "caddy"])
+@pytest.fixture(scope="module", params=["python", "envoy", "nginx", "caddy"])
 def name(request):
     return request.param
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def gateway(name):
-    """Start the hop before a server of gRPC."""
+    """Start the hop before a server of gRPC, once: whatever strangers did must not show afterwards."""
     stack = stacks.find("grpc-protobuf")
     with (
         stack.serve(SHOP, Address(), Options()) as behind,
