@@ -29,12 +29,6 @@ class Arrivals(enum.StrEnum):
     """Independent of each other: gaps are exponentially distributed."""
 
 
-class Closed(msgspec.Struct, frozen=True, tag="closed"):
-    """Users call again as soon as they have their reply."""
-
-    users: int
-
-
 class Open(msgspec.Struct, frozen=True, tag="open"):
     """Calls are due at a rate of their own; any free user makes the next."""
 

@@ -22,10 +22,10 @@ from harness import histogram, machine
 from harness.decide.compare import decide
 from harness.measure import conduct, cpu
 from harness.measure.books import Books
-from harness.measure.contender import ArmError
+from harness.measure.contender import ArmError, Contender
 from harness.measure.fork import Fork
 from harness.measure.tally import Tally
-from harness.measure.wire import Played
+from harness.measure.wire import Played, Turn
 from harness.plan import FLOOR
 from harness.results import Result, Trial
 from scenarios import samples
@@ -594,8 +594,37 @@ def test_calls_outlast_an_upstream_that_stands_still_for_2_s():
     assert still < len(result.turns.busy) - 1
 
 
-@pytest.mark.parametrize("hop", ["envoy", "nginx", "caddy"])
-def test_cpu_of_a_gateway_is_its_arms(hop):
-    through = Arm(name="through", stack="grpc-protobuf", hops=(hop,))
-    turns = play(trial(through, users=4, seconds=1.5)).turns
-    assert turns.hop.sum() > 0.02 * turns.busy.sum()
+@pytest.mark.parametrize("hop", ["python", "envoy", "nginx", "caddy"])
+def test_no_process_of_an_arm_is_foreign_its_gateways_neither(hop):
+    asked = trial(Arm(name="through", stack="grpc-protobuf", hops=(hop,)))
+    contender = Contender(asked.arms[0], asked, machine.look(), 0, wire=True)
+    try:
+        contender.launch()
+        contender.link()
+        contender.ready()
+        ours = {*contender.pids}
+        assert len(ours) > 2
+        assert ours <= set(cpu.Others([])._last)
+        assert ours.isdisjoint(cpu.Others(contender.groups)._last)
+        before = contender.read()[1]
+        contender.play(Turn(200 * MILLISECOND, 0, long=False, block=-1))
+        assert contender.read()[1] > before
+    finally:
+        contender.stop()
+
+
+def test_a_server_that_runs_already_is_not_foreign_to_its_arm():
+    command = [sys.executable, "-P", "-m", "stacks", "serve", "tcp-msgpack"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        address = msgspec.json.decode(server.stdout.readline())["address"]
+        asked = trial(Arm(name="there", stack="tcp-msgpack", at=f"{address['host']}:{address['port']}"))
+        contender = Contender(asked.arms[0], asked, machine.look(), 0, wire=True)
+        try:
+            contender.launch()
+            contender.link()
+            contender.ready()
+            assert server.pid in contender.pids
+            assert {*contender.pids}.isdisjoint(cpu.Others(contender.groups)._last)
+        finally:
+            contender.stop()
+            server.terminate()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from scenarios.arm import SpecError
-from scenarios.load import Arrivals, Closed, Open, parse_rate, schedule
+from scenarios.load import Arrivals, Open, parse_rate, schedule
 
 SECOND = 1_000_000_000
 rates = st.floats(0.1, 1_000_000, allow_nan=False)
@@ -83,4 +83,3 @@ def test_a_bad_rate_is_refused_with_the_form(text):
 def test_loads_say_what_they_are():
     assert str(Open(500.0)) == "500/s"
     assert str(Open(0.5, of_capacity=True)) == "50 %"
-    assert Closed(4).users == 4
