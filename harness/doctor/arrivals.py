@@ -25,7 +25,7 @@ _TOTAL, _STALL = 10.0, 1.0
 _RATE = 100.0
 """Calls a second of the stall: a few percent of what any stack here can do."""
 _USERS = 8
-"""Fewer than 1 % of the calls: no more are in flight when the server stops, so service times hardly see it."""
+"""Under 1 % of the calls: no more are in flight when the server stops, so service times hardly see it."""
 _NEAR = 0.05
 _LAG = 200_000
 _HALF = 0.5
