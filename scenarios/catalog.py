@@ -159,7 +159,7 @@ SCENARIOS = {
     "open": Scenario(
         question="How do response times grow with the rate at which calls are due?",
         users=(USERS,),
-        rates=("25%", "50%", "75%", "90%"),
+        rates=("10%", "25%", "50%", "75%"),
         turn=_OPEN_TURN,
         seconds=300.0,
     ),
