@@ -8,7 +8,7 @@ Format history
     the column `hop`.
 3   2026-11: open loops: `open` and `slo` of a trial, `rate` and `capacity` of a run, the columns `scheduled`,
     `dropped`, `due`, `memory` and `descriptors`, histograms of ``wait``, ``lag`` and ``service``; `streams`
-    and `beside` of an arm; anatomy: `twin_of` of an arm, `spans` and `tapped` of a run.
+    and `beside` of an arm; `broken_off`; anatomy: `twin_of` of an arm, `spans` and `tapped` of a run.
 
 What A/A sessions leave in the folder `NOISE` beside the runs has a history of its own: `harness/noise.py`.
     Gates: `needs` of an arm.
@@ -232,6 +232,8 @@ class Result(msgspec.Struct, frozen=True, eq=False):
     pressure: Pressure
     forks_done: int
     """Forks that were measured to the end; fewer than asked for after Ctrl-C."""
+    broken_off: bool = False
+    """Whether the last of them, of an open loop, was ended by the user."""
 
 
 def write(result: Result, path: Path) -> None:

@@ -174,6 +174,9 @@ def _interrupted(rounds: Rounds) -> Iterator[Finding]:
     if rounds.forks < asked:
         text = f"{rounds.forks} of {asked} starts were measured to the end"
         yield Finding("interrupted", "", (), NOTE, text)
+    if rounds.result.broken_off:
+        text = "the last start was broken off, and counts with what was played until then"
+        yield Finding("interrupted", "", (), NOTE, text)
 
 
 _SINGLE: tuple[Callable[[Rounds, int], Iterator[Finding]], ...] = (

@@ -73,6 +73,7 @@ def conduct(trial: Trial, machine: Machine, seed: int, command: str, observer: O
             throttled=_share(conductor.throttled, conductor.played),
         ),
         forks_done=conductor.forks_done,
+        broken_off=conductor.broken_off,
     )
     if interrupted:
         raise Interrupted(result if conductor.forks_done else None)
@@ -85,6 +86,7 @@ class _Conductor:
     def __init__(self, trial: Trial, machine: Machine, seed: int, observer: Observer) -> None:
         self.tally = Tally()
         self.forks_done = 0
+        self.broken_off = False
         self.stalled: int | None = 0
         self.throttled: int | None = 0
         self.played = 0
@@ -128,10 +130,13 @@ class _Conductor:
         ]
         while self.forks_done < self.trial.forks and not all(b.failure for b in contestants or self.books):
             self._fork(self.forks_done)
-            self.tally.keep()
-            for books in self.books:
-                books.keep()
-            self.forks_done += 1
+            self._keep()
+
+    def _keep(self) -> None:
+        self.tally.keep()
+        for books in self.books:
+            books.keep()
+        self.forks_done += 1
 
     def _fork(self, number: int) -> None:
         trial = self.trial
@@ -158,7 +163,15 @@ class _Conductor:
                 self.trial = trial = stretched(trial, slowest)
             random = Random(f"{self._seed}/{number}")  # noqa: S311 -- the order of turns is no secret
             before, began = (machines.stalled(), machines.throttled()), time.monotonic_ns()
-            fork.play(trial, number, random, self.tally)
+            try:
+                fork.play(trial, number, random, self.tally)
+            except KeyboardInterrupt:
+                # Starts of an open loop may last for many minutes, and a soak has but one.
+                if trial.open and fork.rounds:
+                    fork.break_off(number, self.tally)
+                    self._keep()
+                    self.broken_off = True
+                raise
             self.stalled = _more(self.stalled, before[0], machines.stalled())
             self.throttled = _more(self.throttled, before[1], machines.throttled())
             self.played += time.monotonic_ns() - began

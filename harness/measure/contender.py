@@ -67,6 +67,8 @@ class Contender:
         """Of what calls pass through, the service's first."""
         self._pids: tuple[int, ...] = ()
         self._barren = 0
+        self._outstanding = 0.0
+        """Seconds in which a turn must be over that nobody has waited for; 0 where there is none."""
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -175,7 +177,9 @@ class Contender:
         self._send(turn)
         # In an open loop a call may wait for a user as long as for its reply.
         patience = self._trial.timeout * (2 if turn.rate else 1)
-        played = self._receive(turn.length / 1e9 + patience + _GRACE)
+        self._outstanding = turn.length / 1e9 + patience + _GRACE
+        played = self._receive(self._outstanding)
+        self._outstanding = 0.0
         if not isinstance(played, Played):
             raise self.fail(f"its load process answered {type(played).__name__} instead of Played")
         for what, process in (("server", self._server), *(("hop", hop) for hop in self._hops)):
@@ -211,8 +215,13 @@ class Contender:
         return holdings.read(pids) if pids else (-1, -1)
 
     def finish(self) -> Finished:
-        """End the load process' work and take its histograms, and what a twin has timed."""
+        """End the load process' work and take its histograms, and what a twin has timed.
+
+        A turn that was broken off while it was played is waited for first.
+        """
         self._send(Finish())
+        if self._outstanding:
+            self._receive(self._outstanding)
         answer = self._receive(_GRACE)
         if not isinstance(answer, Finished):
             raise self.fail(f"its load process answered {type(answer).__name__} instead of Finished")

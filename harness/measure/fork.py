@@ -50,6 +50,8 @@ class Fork:
         self._other = 0
         self._other_at = 0
         self._starting = 0.0
+        self.rounds = 0
+        """Played to the end."""
         self._open: tuple[Contender, Row] | None = None
 
     def start(self) -> float:
@@ -125,7 +127,14 @@ class Fork:
                 share.spend(time.monotonic() - began - elapsed)
             self._tidy()
             round_ += 1
+            self.rounds = round_
         self._settle(tally)
+
+    def break_off(self, fork: int, tally: Tally) -> None:
+        """Keep what was played when the user broke `play` off."""
+        self._observer.phase("keeping what was measured")
+        self._settle(tally)
+        self.finish(fork)
 
     def finish(self, fork: int) -> None:
         """Collect the histograms of those that are left."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import re
+import signal
+import threading
 
 import numpy as np
 import pytest
@@ -231,7 +234,7 @@ class Quiet:
         return lambda *_: None
 
 
-def play(load, *arms, seconds=4.0, forks=1, **changes):
+def play(load, *arms, seconds=4.0, forks=1, observer=None, **changes):
     made = Trial(
         scenario="open",
         arms=arms,
@@ -247,7 +250,7 @@ def play(load, *arms, seconds=4.0, forks=1, **changes):
         timeout=5.0,
         open=load,
     )
-    return conduct.conduct(replace(made, **changes), machine.look(), 7, "rpcduel test", Quiet())
+    return conduct.conduct(replace(made, **changes), machine.look(), 7, "rpcduel test", observer or Quiet())
 
 
 @pytest.mark.parametrize("arrivals", list(Arrivals))
@@ -292,3 +295,33 @@ def test_beyond_capacity_calls_are_dropped_and_the_run_goes_on():
     (arm,) = decide(result).arms
     assert math.isinf(arm.p99.value)
     assert arm.dropped == turns.dropped.sum()
+
+
+class Interrupting(Quiet):
+    """An observer that sends Ctrl-C when a part of a fork is done."""
+
+    def __init__(self, after):
+        self.after = after
+
+    def advance(self, _arm, _fork, _forks, fraction, _left):
+        if fraction >= self.after:
+            self.after = 2.0
+            threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()  # in the midst of a turn
+
+
+def test_ctrl_c_keeps_the_rounds_of_a_long_start():
+    with pytest.raises(conduct.Interrupted) as stop:
+        play(Open(200.0, 4), Arm("t", TCP), Arm("j", "tcp-json"), seconds=20.0, observer=Interrupting(0.25))
+    result = stop.value.result
+    assert (result.forks_done, result.broken_off) == (1, True)
+    assert result.turns.round.max() >= 1
+    assert {(one.arm, one.figure) for one in result.histograms} >= {(0, "response"), (1, "response")}
+    assert [run.failure for run in result.runs] == [None, None]
+    found = [one.text for one in decide(result).findings if one.kind == "interrupted"]
+    assert found == ["the last start was broken off, and counts with what was played until then"]
+
+
+def test_ctrl_c_before_a_round_is_over_keeps_nothing():
+    with pytest.raises(conduct.Interrupted) as stop:
+        play(Open(200.0, 4), Arm("t", TCP), Arm("j", "tcp-json"), seconds=60.0, observer=Interrupting(0.0))
+    assert stop.value.result is None
