@@ -21,7 +21,6 @@ from packaging.requirements import Requirement
 
 from harness.measure import interrupts
 from harness.measure.observer import Observer
-from harness.measure.processes import die_with_parent
 from scenarios.arm import Arm
 
 _OURS = ("harness", "scenarios", "stacks")
@@ -189,7 +188,7 @@ def _output(command: Sequence[str], what: str) -> str:
             text=True,
             errors="replace",
             start_new_session=True,
-            preexec_fn=die_with_parent,  # noqa: PLW1509 -- we have one thread
+            # No preexec_fn: with one this would be a fork, in which gRPC takes part where it is loaded.
         ) as child:
             try:
                 output, said = child.communicate()

@@ -70,7 +70,7 @@ class Process:
                     stderr=self._stderr,
                     start_new_session=True,
                     pass_fds=pass_fds,
-                    preexec_fn=die_with_parent if foreign else None,  # noqa: PLW1509 -- we have one thread
+                    preexec_fn=_die_with_parent if foreign else None,  # noqa: PLW1509 -- we have one thread
                 )
         except OSError as error:
             self._stderr.close()
@@ -238,6 +238,6 @@ def _pinned(cores: Sequence[int]) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def die_with_parent() -> None:
+def _die_with_parent() -> None:
     """Have the kernel kill us when our parent goes; to be called in a child, before it runs its program."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
