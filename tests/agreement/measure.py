@@ -21,7 +21,10 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import paced
 import tools
+from msgspec.structs import replace
 from tables import OURS, PACED, Turn, explanation, row, table
 from tools import Played, Request, ToolError
 
@@ -33,6 +36,7 @@ from harness.measure.rounds import mirrored
 from harness.results import Machine, Trial
 from scenarios import catalog, samples
 from scenarios.arm import Arm
+from scenarios.load import Open
 from stacks import service
 from stacks.base import Address
 from stacks.transports import rest_client
@@ -57,6 +61,8 @@ class Subject:
     prefix: Callable[[bytes], bytes]
     """Gives what stands before a message in a body."""
     headers: tuple[str, ...] = ()
+    version: tuple[str, ...] = ()
+    """What tells h2load which HTTP the server speaks."""
     raw: bool = False
     """Whether `raw.py` can call it, too: with nothing in the way, and once more as slowly as ours."""
 
@@ -67,6 +73,7 @@ SUBJECTS = (
         {"wrk": tools.wrk, "h2load --h1": tools.h2load_h1},
         "application/json",
         lambda _: b"",
+        version=("--h1",),
         raw=True,
     ),
     Subject(
@@ -77,7 +84,6 @@ SUBJECTS = (
         GRPC_HEADERS,
     ),
 )
-# Open loops (h2load --rps against ours at the same rate) belong here, as another table of the same subjects.
 
 
 def request_to(subject: Subject, address: Address, folder: Path) -> Request:
@@ -109,8 +115,10 @@ def started(stack: str, here: Machine) -> Iterator[tuple[Address, tuple[int, ...
 
 
 @contextmanager
-def connected(stack: str, address: Address, users: int, here: Machine) -> Iterator[Contender]:
-    """Have a load process of ours that is connected to the running server."""
+def connected(
+    stack: str, address: Address, users: int, here: Machine, load: Open | None = None
+) -> Iterator[Contender]:
+    """Have a load process of ours that is connected to the running server; calls come as `load` says."""
     arm = Arm(name=OURS, stack=stack, at=str(address))
     trial = Trial(
         scenario="unary",
@@ -125,6 +133,7 @@ def connected(stack: str, address: Address, users: int, here: Machine) -> Iterat
         forks=1,
         service=service.DEFAULT,
         timeout=catalog.TIMEOUT,
+        open=load,
     )
     ours = Contender(arm, trial, here, 0, wire=True)
     try:
@@ -133,7 +142,7 @@ def connected(stack: str, address: Address, users: int, here: Machine) -> Iterat
         if differs := ours.ready().differs:
             raise ToolError(f"{stack}: {differs}")
         for _ in range(2):
-            ours.play(WARM)
+            ours.play(replace(WARM, rate=load.rate) if load else WARM)
         yield ours
     finally:
         ours.stop()
@@ -179,9 +188,9 @@ def alternate(
     rounds = mirrored(list(clients), order)
     for number in range(turns + 1):
         for name in next(rounds):
-            before = used(pids)
+            before, slept = used(pids), sleeps(pids)
             played = clients[name]()
-            turn = Turn(played, used(pids) - before)
+            turn = Turn(played, used(pids) - before, sleeps(pids) - slept)
             if number:
                 found[name].append(turn)
     return found
@@ -189,6 +198,12 @@ def alternate(
 
 def used(pids: Sequence[int]) -> int:
     return sum(cpu.cpu_time(pid) or 0 for pid in pids)
+
+
+def sleeps(pids: Sequence[int]) -> int:
+    """Count how often processes went to sleep, all their living threads: when there was nothing to do."""
+    status = [path.read_text() for pid in pids for path in Path(f"/proc/{pid}/task").glob("*/status")]
+    return sum(int(text.partition("\nvoluntary_ctxt_switches:")[2].split()[0]) for text in status)
 
 
 def compared(
@@ -205,6 +220,13 @@ def compared(
                 found = alternate(clients, pids, turns, order)
             yield f"\n## {subject.stack}, connections: {users}, {turns} turns of {seconds} s\n"
             yield from [*table(found, users), "", *explanation(found, users)]
+            able = float(np.median([turn.played.rate for turn in found[OURS]]))
+            theirs = paced.bound(request, users, seconds, here.client_cores, log, *subject.version)
+            for rate in (round(share * able) for share in paced.SHARES):
+                yield f"\n### {subject.stack}, connections: {users}, {rate:,} calls/s are due\n"
+                with connected(subject.stack, address, users, here, Open(rate, users=users)) as ours:
+                    pair = paced.Pair(ours, theirs, log, lambda: used(pids))
+                    yield from pair.compared(rate, turns, seconds, order)
         yield from logs(log, subject.stack)
 
 

@@ -23,6 +23,8 @@ class Turn:
 
     played: Played
     server: float
+    sleeps: int
+    """How often the server went to sleep."""
 
 
 FIGURES: dict[str, Callable[[Turn], float]] = {
@@ -34,6 +36,7 @@ FIGURES: dict[str, Callable[[Turn], float]] = {
     "mean response − client CPU/call, µs": lambda turn: (
         (turn.played.mean - turn.played.client / turn.played.calls) / 1e3
     ),
+    "server's sleeps/call": lambda turn: turn.sleeps / turn.played.calls,
     "client's core busy": lambda turn: turn.played.client / turn.played.seconds / 1e9,
     "server's core busy": lambda turn: turn.server / turn.played.seconds / 1e9,
 }
@@ -80,6 +83,11 @@ def ratios(ours: Numbers, theirs: Numbers) -> str:
     medians = np.median(ours) / np.median(theirs)
     _, low, high = (math.exp(bound) for bound in stats.interval(np.log(ours / theirs)))
     return f"{medians:.3f}, {ours.mean() / theirs.mean():.3f} ({low:.3f} to {high:.3f})"
+
+
+def sum_up(ours: Numbers, theirs: Numbers) -> tuple[str, str, str]:
+    """Write what either says of a figure, and their ratio."""
+    return spread(ours), spread(theirs), ratios(ours, theirs)
 
 
 def difference(ours: Numbers, theirs: Numbers) -> str:

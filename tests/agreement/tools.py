@@ -119,6 +119,13 @@ def h2load_h1(request: Request, users: int, seconds: int, cores: Sequence[int], 
     return _h2load(request, users, seconds, cores, log, "--h1")
 
 
+def h2load_at(
+    request: Request, users: int, seconds: int, cores: Sequence[int], log: Path, each: float, *more: str
+) -> Played:
+    """Let h2load post at a rate: `each` calls a second on each of `users` connections."""
+    return _h2load(request, users, seconds, cores, log, f"--rps={each:.3f}", *more)
+
+
 _COUNTS = re.compile(r"requests: (\d+) total, \d+ started, (\d+) done, (\d+) succeeded, (\d+) failed, (\d+)")
 _RATE = re.compile(r"finished in [\d.]+m?s, ([\d.]+) req/s")
 _DATA = re.compile(r"\((\d+)\) data")
