@@ -93,7 +93,7 @@ def _busy():
 def test_it_is_a_finding_that_memory_grows(monkeypatch):
     monkeypatch.setattr(tally, "GROWTH", 8 * 1024 * 1024)
     with pytest.raises(FindingError, match="memory grew"):
-        _target(lambda _data: str(len(bytearray(b"x") * (64 * 1024 * 1024)))).fuzz(SEED, inputs(1))
+        _target(lambda _data: str(len(bytearray(b"x") * (256 * 1024 * 1024)))).fuzz(SEED, inputs(1))
 
 
 class _Codec:
