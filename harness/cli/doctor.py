@@ -33,6 +33,7 @@ FULL = {
     "company": "harness.doctor.proofs:alone_and_in_company",
     "stall": "harness.doctor.arrivals:stall",
     "lag": "harness.doctor.arrivals:lag",
+    "known": "harness.doctor.known:known",
     "transport": "harness.doctor.carriers:transport",
     "adapter": "harness.doctor.carriers:adapter",
     "memorypack": "harness.doctor.carriers:memorypack",

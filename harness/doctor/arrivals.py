@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from threading import Timer
 
 from harness import histogram
+from harness import machine as machines
 from harness.decide.arrivals import merged
 from harness.decide.rounds import arrange
 from harness.doctor.bench import Bench, opened
@@ -62,7 +63,7 @@ def _stalled(bench: Bench, stack: str) -> tuple[Histogram, Histogram]:
     load = Open(_RATE, users=_USERS, waiting=1000)
     trial = opened([Arm(name=stack, stack=stack)], load, turn=int(_TOTAL * _SECOND), seconds=_TOTAL, forks=1)
     bench.phase(f"stopping {stack} for a second")
-    with _started(trial, bench) as contender:
+    with started(trial, bench) as contender:
         server = contender.pids[-1]
         timers = [
             Timer(0.4 * _TOTAL, os.kill, (server, signal.SIGSTOP)),
@@ -76,20 +77,22 @@ def _stalled(bench: Bench, stack: str) -> tuple[Histogram, Histogram]:
             for timer in timers:
                 timer.join()
         finished = contender.finish()
-        return _times(finished, "response"), _times(finished, "service")
+        return times(finished, "response"), times(finished, "service")
 
 
 @contextmanager
-def _started(trial: Trial, bench: Bench) -> Iterator[Contender]:
+def started(trial: Trial, bench: Bench) -> Iterator[Contender]:
+    """Have a load process and its server, warm."""
     contender = Contender(trial.arms[0], trial, bench.machine, 0, wire=True)
-    try:
-        contender.launch()
-        contender.link()
-        contender.ready()
-        contender.play(Turn(_SECOND // 5, 0, long=False, block=-1))
-        yield contender
-    finally:
-        contender.stop()
+    with machines.kept_awake(bench.machine):
+        try:
+            contender.launch()
+            contender.link()
+            contender.ready()
+            contender.play(Turn(_SECOND // 5, 0, long=False, block=-1))
+            yield contender
+        finally:
+            contender.stop()
 
 
 def lag(bench: Bench) -> Check:
@@ -117,6 +120,7 @@ def lag(bench: Bench) -> Check:
     return Check("lag", question, columns, tuple(rows), "", met)
 
 
-def _times(finished: Finished, figure: str) -> Histogram:
+def times(finished: Finished, figure: str) -> Histogram:
+    """Give what was recorded of `figure` in the one block that there is."""
     (text,) = next(blocks for _, name, blocks in finished.histograms if name == figure)
     return histogram.decode(text)
