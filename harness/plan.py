@@ -96,7 +96,7 @@ def _also(wish: Wish, scenario: Scenario) -> list[Trial]:
 
 def _named(wish: Wish, scenario: Scenario) -> list[Arm]:
     """Name the arms that were asked for, else those of the scenario."""
-    asked = wish.arms or tuple(Arm(name="", stack=name) for name in scenario.stacks or stacks.DEFAULTS)
+    asked = wish.arms or tuple(map(arms.parse, scenario.stacks or catalog.ARMS))
     if scenario.channel:
         plain = Arm(name="", stack="").channel
         asked = tuple(

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+import stacks
 from scenarios.load import USERS
 
 MILLISECOND = 1_000_000
@@ -18,6 +19,8 @@ MOST_ARMS = 6
 """Arms of a trial beside the floor; more would stretch a round beyond what noise sits still for."""
 TIMEOUT = 5.0
 """Deadline of every timed call, in seconds."""
+ARMS = (*stacks.DEFAULTS, f"{stacks.DEFAULTS[0]}@python")
+"""What is compared unless told otherwise, as SPECs."""
 ENCODE, DECODE = "encode", "decode"
 """Parts of a call that a trial may time alone."""
 
@@ -51,7 +54,7 @@ class Scenario(msgspec.Struct, frozen=True):
     apart: bool = False
     """Whether what is made of one arm has a trial of its own."""
     stacks: tuple[str, ...] = ()
-    """What is compared unless told otherwise; empty for `stacks.DEFAULTS`."""
+    """What is compared unless told otherwise; empty for `ARMS`."""
     forks: int = 5
     """Fresh starts unless told otherwise."""
     seconds: float = 60.0
@@ -71,7 +74,9 @@ class Scenario(msgspec.Struct, frozen=True):
 
 
 SCENARIOS = {
-    "unary": Scenario(question="What does one call cost on each stack, alone and under concurrency?"),
+    "unary": Scenario(
+        question="What does one call cost on each stack, alone and under concurrency?", seconds=52.0
+    ),
     "streaming": Scenario(
         question="How many messages a second does a stream carry, and how soon does the first one come?",
         methods=("Quotes", "Basket", "Haggle"),

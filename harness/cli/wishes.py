@@ -29,14 +29,14 @@ def arms(names: Sequence[str], specs: Sequence[str], modes: Sequence[str], wish:
     """Put together the arms of a wish: those named here, else those of the suite, in each channel mode."""
     import msgspec
 
-    import stacks
     from scenarios.arm import Arm, parse
+    from scenarios.catalog import ARMS
 
     chosen = _all(wish) if list(names) == ["all"] else names
     arms = [*(Arm(name="", stack=name) for name in chosen), *map(parse, specs)] or list(wish.arms)
     if not modes:
         return tuple(arms)
-    arms = arms or [Arm(name="", stack=name) for name in stacks.DEFAULTS]
+    arms = arms or list(map(parse, ARMS))
     return tuple(
         msgspec.structs.replace(arm, channel=mode, name=f"{arm.name},channel={mode}" if arm.name else "")
         for arm in arms

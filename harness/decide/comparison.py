@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+SHARED = "shared core"
+"""What binds an arm whose processes take one core from each other."""
 VALID = "valid"
 NOTE = "note"
 DOUBTFUL = "doubtful"

@@ -9,7 +9,7 @@ import numpy as np
 from harness import histogram
 from harness.decide import rounds as costs
 from harness.decide import stats
-from harness.decide.comparison import DOUBTFUL, INVALID, VALID, ArmFigures, Estimate, Finding, Ratio
+from harness.decide.comparison import DOUBTFUL, INVALID, SHARED, VALID, ArmFigures, Estimate, Finding, Ratio
 from harness.decide.estimates import of_effects, of_quantile, spread
 from harness.decide.rounds import Rounds, effects
 from harness.histogram import Histogram
@@ -125,13 +125,13 @@ def _bound_by(rounds: Rounds, arm: int, *, long: bool) -> str:
     if not machine.client_cores or not machine.server_cores:
         shared = machine.cores
     if known and shared and client + hop + server >= BUSY * shared:
-        return "shared core"
+        return SHARED
     if client >= BUSY:
         return "client"
     if not known:
         return ""
     if hop and hop + server >= BUSY * max(1, len(machine.server_cores)):
-        return "shared core"
+        return SHARED
     if hop >= BUSY:
         return "hop"
     ours = not rounds.result.trial.arms[arm].server and not rounds.result.trial.arms[arm].at

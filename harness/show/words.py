@@ -6,7 +6,7 @@ import math
 import unicodedata
 
 from harness.decide.compare import Answer
-from harness.decide.comparison import ArmFigures, Comparison, Finding
+from harness.decide.comparison import SHARED, ArmFigures, Comparison, Finding
 from harness.decide.crossover import Crossover
 from harness.decide.levels import UNCLEAR, Level
 from harness.show import units
@@ -198,6 +198,10 @@ def notes(comparison: Comparison) -> list[str]:
         (
             headline == "cpu",
             "Hops and servers share a core here, so that calls/s are of both; CPU says what a hop costs.",
+        ),
+        (
+            headline == "time" and any(arm.hops and arm.bound_by == SHARED for arm in comparison.arms),
+            "shared core: hop and server take it from each other; CPU says what the hop costs.",
         ),
         (
             opened,

@@ -118,8 +118,8 @@ def _ours(ours: Contender, rate: float, seconds: int, number: int) -> wire.Playe
     played = ours.play(turn)
     if played.failed or played.dropped or not played.done:
         raise ToolError(
-            f"of {played.scheduled} calls {played.failed} failed and {played.dropped} were dropped at {rate:g}/s: "
-            f"try again on a quiet machine"
+            f"of {played.scheduled} calls at {rate:g}/s {played.failed} failed and {played.dropped} were "
+            f"dropped; try again on a quiet machine"
         )
     return played
 

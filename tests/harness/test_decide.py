@@ -340,5 +340,9 @@ def test_where_hops_share_a_core_with_the_server_cpu_is_what_arms_are_ranked_by(
     assert found.headline == "cpu"
     assert found.sentence.startswith("direct is the cheapest; through takes 1.5")
     assert "CPU per call of direct" in found.sentence
+    others = made.result({"direct": 100_000, "through": 150_000, "a": 120_000, "b": 130_000})
+    arms = tuple(replace(arm, hops=("envoy",) if arm.name == "through" else ()) for arm in others.trial.arms)
+    few = decide(replace(others, trial=replace(others.trial, arms=arms)))
+    assert few.headline == "time"  # hops are not what it is about
     roomy = replace(hopped, machine=replace(hopped.machine, cores=4, server_cores=(2, 3)))
     assert decide(roomy).headline == "time"

@@ -34,7 +34,7 @@ def test_a_wish_for_nothing_in_particular_compares_the_defaults():
     found = trials(Wish())
     assert [(trial.users, trial.sample) for trial in found] == [(1, "small"), (16, "small")]
     for trial in found:
-        assert names(trial) == [*stacks.DEFAULTS, "floor"]
+        assert names(trial) == [*catalog.ARMS, "floor"]
         assert trial.arms[-1] == FLOOR
         assert trial.baseline == stacks.DEFAULTS[0]
         assert (trial.scenario, trial.method, trial.service) == ("unary", "Quote", "stacks.shop:Shop")
