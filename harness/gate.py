@@ -97,18 +97,19 @@ def percent(text: str, what: str) -> float:
     return float(found[1]) / 100
 
 
-def _check(rule: Rule, seconds: float) -> None:
-    if not rule.metrics or len(set(rule.metrics)) < len(rule.metrics):
-        raise SpecError(
-            f"metrics {','.join(rule.metrics)!r}: name each of {', '.join(rounds.METRICS)} at most once"
-        )
-    for metric in rule.metrics:
+def check_limits(metrics: Sequence[str], tolerance: float, detect: float) -> None:
+    """Raise `SpecError` for metrics that there are not, and for limits that make no sense together."""
+    if not metrics or len(set(metrics)) < len(metrics):
+        raise SpecError(f"metrics {','.join(metrics)!r}: name each of {', '.join(rounds.METRICS)} at most once")
+    for metric in metrics:
         if metric not in rounds.METRICS:
             raise SpecError(f"there is no metric {metric!r}; metrics are: {', '.join(rounds.METRICS)}")
-    if not 0 <= rule.tolerance < rule.detect < 1:
-        raise SpecError(
-            f"tolerance {rule.tolerance:.2%} must be below detect, which is {rule.detect:.2%} and under 100 %"
-        )
+    if not 0 <= tolerance < detect < 1:
+        raise SpecError(f"tolerance {tolerance:.2%} must be below detect, which is {detect:.2%} and under 100 %")
+
+
+def _check(rule: Rule, seconds: float) -> None:
+    check_limits(rule.metrics, rule.tolerance, rule.detect)
     looks = rule.looks
     if not looks or list(looks) != sorted(set(looks)) or not _FEWEST <= looks[0] <= looks[-1] <= MOST_FORKS:
         shown = ",".join(map(str, looks))

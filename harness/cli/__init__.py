@@ -23,6 +23,7 @@ DEFECT = 70
 COMMANDS = {
     "run": ("harness.cli.run", "Measure stacks against each other and show the comparison."),
     "gate": ("harness.cli.gate", "Say whether a candidate costs more than its base; for CI."),
+    "compare": ("harness.cli.compare", "Hold two stored results against each other: what has changed?"),
     "report": ("harness.cli.report", "Show a stored result: table, Markdown, CSV or JSON."),
     "list": ("harness.cli.listing", "List stacks, scenarios and hops."),
     "serve": ("harness.cli.serve", "Serve one stack in the foreground."),

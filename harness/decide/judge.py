@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 import numpy as np
@@ -80,7 +80,7 @@ def judge(
         return Judgement(Outcome.UNCLEAR, verdicts, forks, reason)
     share = alpha / len(effects)
     verdicts = tuple(_look(metric, values, tolerance, detect, share) for metric, values in effects.items())
-    return Judgement(_joint({verdict.outcome for verdict in verdicts}), verdicts, forks, "")
+    return Judgement(joint({verdict.outcome for verdict in verdicts}), verdicts, forks, "")
 
 
 def _lengths(effects: Mapping[str, Numbers]) -> dict[str, int]:
@@ -104,18 +104,22 @@ def _unknown(metric: str, values: Numbers) -> Verdict:
 
 def _look(metric: str, values: Numbers, tolerance: float, detect: float, alpha: float) -> Verdict:
     low, high = (float(np.expm1(bound)) for bound in stats.bounds(values, alpha))
-    outcome = Outcome.UNCLEAR
+    change = float(np.expm1(values.mean()))
+    return Verdict(metric, change, low, high, outcome(low, high, tolerance, detect))
+
+
+def outcome(low: float, high: float, tolerance: float, detect: float) -> Outcome:
+    """Give what may be said of one change, from its bounds; all are shares, as 0.02."""
     if low > tolerance:
-        outcome = Outcome.WORSE
-    elif high < -tolerance:
-        outcome = Outcome.BETTER
-    elif high < detect:
-        outcome = Outcome.SAME
-    return Verdict(metric, float(np.expm1(values.mean())), low, high, outcome)
+        return Outcome.WORSE
+    if high < -tolerance:
+        return Outcome.BETTER
+    return Outcome.SAME if high < detect else Outcome.UNCLEAR
 
 
-def _joint(outcomes: set[Outcome]) -> Outcome:
-    for outcome in (Outcome.WORSE, Outcome.UNCLEAR, Outcome.BETTER):
-        if outcome in outcomes:
-            return outcome
+def joint(outcomes: Collection[Outcome]) -> Outcome:
+    """Give what may be said of several metrics together: one that is worse is bought with no other."""
+    for each in (Outcome.WORSE, Outcome.UNCLEAR, Outcome.BETTER):
+        if each in outcomes:
+            return each
     return Outcome.SAME

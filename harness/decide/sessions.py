@@ -28,6 +28,8 @@ class Spread(msgspec.Struct, frozen=True):
     freedom: float
     """Degrees of freedom of `between`."""
     sessions: int
+    scatter: float
+    """Of the sessions' means, as they were seen: the noise of their forks is in it, too."""
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -86,6 +88,7 @@ def _spread(users: int, metric: str, sessions: list[Numbers]) -> Spread:
         within=math.sqrt(float(np.average(inside, weights=free))),
         freedom=_freedom(total, count - 1, part, sum(free)),
         sessions=count,
+        scatter=math.sqrt(total),
     )
 
 

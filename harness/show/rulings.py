@@ -39,11 +39,15 @@ def show(decision: Decision, stream: TextIO | None = None) -> None:
         if not console.is_terminal:
             console.file.write(f"{shown}\n")
             continue
-        text = Text(shown)
-        last = shown.rpartition("  ")[2]
-        if last in _STYLES:
-            text.stylize(_STYLES[last], len(shown) - len(last))
-        console.print(text, soft_wrap=True)
+        console.print(coloured(shown), soft_wrap=True)
+
+
+def coloured(line: str) -> Text:
+    """Give a line with the colour of the outcome that it ends with, if it ends with one."""
+    text, last = Text(line), line.rpartition("  ")[2]
+    if last in _STYLES:
+        text.stylize(_STYLES[last], len(line) - len(last))
+    return text
 
 
 def render(decision: Decision, wide: int = 0) -> list[str]:
@@ -53,12 +57,13 @@ def render(decision: Decision, wide: int = 0) -> list[str]:
     said = [title(decision), *(f"  doubtful: {words.clean(text)}" for text in decision.doubts)]
     tail = [*said[1:], sentence(decision)]
     if wide:
-        said[0] = _folded(said[0], wide)
-        tail = [_folded(text, wide) for text in tail]
+        said[0] = folded(said[0], wide)
+        tail = [folded(text, wide) for text in tail]
     return [line for text in (said[0], *lines, *tail) for line in text.split("\n")]
 
 
-def _folded(text: str, wide: int) -> str:
+def folded(text: str, wide: int) -> str:
+    """Break `text` into lines of `wide` cells; further ones stand two cells to the right of the first."""
     indent = " " * (len(text) - len(text.lstrip()))
     return textwrap.fill(
         text.strip(), wide, initial_indent=indent, subsequent_indent=f"{indent}  ", break_on_hyphens=False
@@ -97,10 +102,15 @@ def change(value: float | None) -> str:
 
 def bounds(verdict: Verdict) -> str:
     """Write the adjusted interval: ``+3.4 to +9.1 %``; empty where there is none."""
-    if verdict.low is None or verdict.high is None:
+    return between(verdict.low, verdict.high)
+
+
+def between(low: float | None, high: float | None) -> str:
+    """Write bounds as per cent: ``+3.4 to +9.1 %``; empty where there are none."""
+    if low is None or high is None:
         return ""
-    low, high = (units.number(100 * value, 1, signed=True) for value in (verdict.low, verdict.high))
-    return f"{low} to {high} %"
+    first, last = (units.number(100 * value, 1, signed=True) for value in (low, high))
+    return f"{first} to {last} %"
 
 
 def measured(verdict: Verdict) -> str:

@@ -6,13 +6,14 @@ from harness.decide.gate import Decision
 from harness.show import rulings, words
 from harness.show.markdown import escape
 
-_MARKS = {"same": "✅", "better": "✅", "worse": "❌", "unclear": "❔", "invalid": "⚠️"}
+MARKS = {"same": "✅", "better": "✅", "worse": "❌", "unclear": "❔", "invalid": "⚠️"}
+"""Outcome → what stands before it."""
 
 
 def render(decision: Decision) -> str:
     """Write the outcome as a heading, the answer, a table of candidates and metrics, and what is doubtful."""
     lines = [
-        f"## {_MARKS[decision.ruling]} rpcduel gate: {decision.ruling}",
+        f"## {MARKS[decision.ruling]} rpcduel gate: {decision.ruling}",
         "",
         f"**{escape(rulings.sentence(decision))}**",
         "",
@@ -26,7 +27,7 @@ def render(decision: Decision) -> str:
             rulings.WHAT[verdict.metric],
             rulings.change(verdict.change),
             rulings.bounds(verdict),
-            f"{_MARKS[outcome]} {outcome}",
+            f"{MARKS[outcome]} {outcome}",
         )
         lines.append(f"| {' | '.join(escape(words.clean(cell)) for cell in cells)} |")
     lines += [

@@ -1,0 +1,207 @@
+"""The sentences around two runs that are held against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from harness.decide.across import Across, Compared, Side
+from harness.decide.counterparts import Lone, Point, steps
+from harness.decide.gate import Ruling
+from harness.show import rulings, words
+
+_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+_ORDER = (Ruling.INVALID, Ruling.WORSE, Ruling.UNCLEAR, Ruling.BETTER, Ruling.SAME)
+_WORST = 3
+"""Arms of the worst kind that the answer tells of one by one."""
+
+
+def title(found: Across) -> str:
+    """Say when both were measured, and which versions are not the same."""
+    base, candidate = (datetime.fromisoformat(side.started) for side in (found.base, found.candidate))
+    apart = (candidate - base).total_seconds()
+    order = "later" if apart >= 0 else "earlier"
+    when = f"{_time(found.candidate)} against {_time(found.base)}, {_length(abs(apart))} {order}"
+    return words.clean(f"{when}; {', '.join(versions(found)) or 'the same versions'}")
+
+
+def versions(found: Across) -> list[str]:
+    """Write the versions that are not the same: ``grpcio 1.75.0 → 1.75.1``."""
+    before, after = ({"rpcduel": side.rpcduel, **side.versions} for side in (found.base, found.candidate))
+    return steps(before, after)
+
+
+def origin(found: Across) -> list[str]:
+    """Say by which commands both were measured."""
+    before, after = ("; ".join(side.commands) for side in (found.base, found.candidate))
+    texts = [f"both: {before}"] if before == after else [f"base: {before}", f"candidate: {after}"]
+    return [words.clean(text) for text in texts]
+
+
+def _time(side: Side) -> str:
+    return f"{datetime.fromisoformat(side.started):%Y-%m-%d %H:%M}"
+
+
+def _length(seconds: float) -> str:
+    size, word = next((each for each in _UNITS if seconds >= each[0]), _UNITS[-1])
+    return words.count(round(seconds / size), word)
+
+
+def place(point: Point) -> str:
+    """Say what was asked at a point: ``unary: Quote, 16 users, sample small``."""
+    what = f"{point.part} {point.method}" if point.part else point.method
+    many = f"{words.count(point.messages, 'message')} a call, " if point.messages > 1 else ""
+    load = f"{point.open}, " if point.open else ""
+    users = words.count(point.users, "user")
+    return words.clean(f"{point.scenario}: {what}, {many}{load}{users}, sample {point.sample}")
+
+
+def label(one: Compared, found: Across) -> str:
+    """Name an arm, with what tells its point from the others."""
+    points = {each.point for each in found.arms}
+    texts = {"users": words.count(one.point.users, "user"), "messages": f"{one.point.messages:,} messages"}
+    marks = [
+        texts.get(key, str(getattr(one.point, key)))
+        for key in Point.__struct_fields__
+        if len({getattr(point, key) for point in points}) > 1
+    ]
+    return f"{one.arm} ({', '.join(filter(None, marks))})" if any(marks) else one.arm
+
+
+def remarks(found: Across) -> list[str]:
+    """Say what limits the figures, and what they rest on."""
+    arms = found.arms
+    lines = [f"invalid: {label(one, found)}: {one.reason}" for one in arms if one.reason]
+    lines += [f"doubtful: {text}" for text in found.doubts]
+    for kind in ("doubts", "differences"):
+        word = "doubtful: " if kind == "doubts" else ""
+        said = [(one, text) for one in arms for text in getattr(one, kind) if text not in versions(found)]
+        lines += [f"{word}{who}: {text}" for text, who in _grouped(said, found)]
+    lines += _silent(found)
+    if found.known.spreads and not found.hindrances:
+        lines += _basis(found)
+    return [words.clean(line) for line in lines]
+
+
+def _grouped(said: Iterable[tuple[Compared, str]], found: Across) -> Iterator[tuple[str, str]]:
+    """Put arms of which the same is said together."""
+    who: dict[str, list[str]] = {}
+    for one, text in said:
+        names = who.setdefault(text, [])
+        if (name := label(one, found)) not in names:
+            names.append(name)
+    for text, names in who.items():
+        every = len(names) == len(found.arms) > 1
+        yield text, "all arms" if every else ", ".join(names)
+
+
+def _silent(found: Across) -> Iterator[str]:
+    """Say of which costs there is no change or no interval, though others have one."""
+    said = [
+        (one, f"{'no ratio' if change.change is None else 'no interval'}{_of(one, change.reason)}: {change.reason}")
+        for one in found.arms
+        for change in one.changes
+        if change.reason and not one.reason
+    ]
+    for text, who in _grouped(said, found):
+        yield f"{who}: {text}"
+
+
+def _of(one: Compared, reason: str) -> str:
+    """Name the metrics that share a reason, where it is not all of them."""
+    metrics = [rulings.WHAT[change.metric] for change in one.changes if change.reason == reason]
+    return "" if len(metrics) == len(one.changes) else f" of {', '.join(metrics)}"
+
+
+def _basis(found: Across) -> Iterator[str]:
+    known, rule = found.known, found.rule
+    first, last = (each[:10] for each in (known.first, known.last))
+    when = first if first == last else f"{first} to {last}"
+    yield (
+        f"noise between sessions is that of {known.sessions} A/A sessions of {known.stack} ({when}); other arms "
+        f"are taken to be as steady"
+    )
+    judged = sum(change.outcome is not None for one in found.arms for change in one.changes)
+    if judged:
+        yield (
+            f"{rulings.share(rule.tolerance)} more is put up with, {rulings.share(rule.detect)} is not; verdicts "
+            f"allow for {words.count(judged, 'cost')} looked at, so that they are more careful than an interval"
+        )
+
+
+def absent(found: Across) -> list[str]:
+    """Name what only one of the runs has, and what is called alike and is not."""
+    return [words.clean(lone(each)) for each in found.lone]
+
+
+def lone(one: Lone) -> str:
+    """Say why something was not compared."""
+    where = place(one.point)
+    if one.side == "both":
+        return f"not compared: {one.arm} ({where}): {one.reason}"
+    what = f"{one.arm} ({where})" if one.arm else where
+    return f"not compared: {what}: only in the {one.side}"
+
+
+def sentence(found: Across) -> str:
+    """Say the answer: how many arms are what, then why of the worst; or why nothing is judged."""
+    if found.ruling is None:
+        return words.clean(f"{_largest(found)}Nothing is judged: {_unjudged(found)}.")
+    worst = [one for one in found.arms if one.ruling is found.ruling]
+    told = "; ".join(why(one, found) for one in worst[:_WORST])
+    more = f"; and {len(worst) - _WORST} more" if len(worst) > _WORST else ""
+    if len(found.arms) == 1:
+        return words.clean(f"{told[0].upper()}{told[1:]}.")
+    return words.clean(f"{_counted(found)}. {told}{more}.")
+
+
+def _unjudged(found: Across) -> str:
+    if found.hindrances:
+        return "; ".join(found.hindrances)
+    return "no cost that is to be judged has an interval"
+
+
+def _largest(found: Across) -> str:
+    """Tell of the largest change that was seen."""
+    seen = [
+        (abs(change.change), one, change)
+        for one in found.arms
+        for change in one.changes
+        if change.change is not None
+    ]
+    if not seen:
+        return ""
+    _, one, change = max(seen, key=lambda each: each[0])
+    return f"The largest change: {label(one, found)}, {rulings.WHAT[change.metric]} {rulings.change(change.change)}. "
+
+
+def _counted(found: Across) -> str:
+    parts = []
+    for ruling in _ORDER:
+        number = sum(one.ruling is ruling for one in found.arms)
+        if number:
+            of = "" if parts else f" of {words.count(len(found.arms), 'arm')}"
+            word = "the same" if ruling is Ruling.SAME else ruling
+            parts.append(f"{number}{of} {'is' if number == 1 else 'are'} {word}")
+    rest = sum(one.ruling is None for one in found.arms)
+    if rest:
+        parts.append(f"{rest} {'is' if rest == 1 else 'are'} not judged")
+    return ", ".join(parts)
+
+
+def why(one: Compared, found: Across) -> str:
+    """Say of one arm what became of it, and by which figures."""
+    name, rule = label(one, found), found.rule
+    if one.ruling is Ruling.INVALID:
+        return f"{name} cannot be judged: {one.reason}"
+    seen = ", ".join(
+        f"{rulings.WHAT[each.metric]} {rulings.change(each.change)} ({rulings.between(each.low, each.high)})"
+        for each in one.changes
+        if each.outcome is not None and (one.ruling is Ruling.SAME or each.outcome.value == one.ruling)
+    )
+    if one.ruling is Ruling.UNCLEAR:
+        return f"sessions cannot tell whether {name} costs more than in the base: {seen}"
+    if one.ruling is Ruling.SAME:
+        return f"{name} does not cost {rulings.share(rule.detect)} more than in the base: {seen}"
+    word = "more" if one.ruling is Ruling.WORSE else "less"
+    return f"{name} costs {word} than in the base, by over {rulings.share(rule.tolerance)}: {seen}"
