@@ -116,7 +116,7 @@ def stored(tmp_path, monkeypatch):
     return tmp_path / "results"
 
 
-@pytest.mark.parametrize("name", ["", "gate", "list", "report", "schema", "serve", "tap"])
+@pytest.mark.parametrize("name", ["", "compare", "gate", "list", "report", "schema", "serve", "tap"])
 def test_help(name):
     args = [name, "--help"] if name else ["--help"]
     found = CliRunner().invoke(group, args, prog_name="rpcduel", terminal_width=80)

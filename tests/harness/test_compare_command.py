@@ -1,0 +1,329 @@
+"""`rpcduel compare`: what it shows, what it exits with, and what it refuses."""
+
+import io
+import json
+import os
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import msgspec
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from msgspec.structs import replace
+from rich.console import Console
+
+from harness import noise, results
+from harness.cli import group, main
+from harness.decide.across import Across, Rule, compare
+from harness.decide.known import Known, know
+from harness.noise import Noise, Point, Session
+from harness.results import Failure
+from harness.show import changes, changes_json, changes_junit, changes_markdown
+from harness.show.changes_words import sentence
+
+GOLDEN = Path(__file__).parent / "golden"
+METRICS = ("p50", "time", "cpu")
+VERSIONS = {"rpcduel": "0.1.0", "grpcio": "1.66.0", "python": "3.11.7", "kernel": "6.1.0"}
+PLACES = ("results/20261117T100000-unary", "results/20261124T171100-unary")
+
+
+def hold_against(name, text):
+    """Compare with a golden file; with UPDATE_GOLDEN=1 write it anew."""
+    file = GOLDEN / name
+    if os.environ.get("UPDATE_GOLDEN") == "1":
+        file.write_text(text, encoding="utf-8")
+    assert text == file.read_text(encoding="utf-8")
+
+
+def session(number, between=0.004, users=(1, 16)):
+    generator = np.random.default_rng(number)
+    rows = generator.normal(1, between) + generator.normal(0, 0.002, (2, 4))
+    ratios = dict.fromkeys(METRICS, tuple(map(tuple, rows.tolist())))
+    started = f"2026-11-{number + 10:02}T09:00:00+00:00"
+    return Session(started, VERSIONS, "grpc-protobuf", "small", tuple(Point(each, ratios) for each in users))
+
+
+SESSIONS = tuple(map(session, range(9)))
+
+
+def run(made, day, costs, users=(1,), **fields):
+    """Make a run of a trial for each number of users, on a day of November."""
+    found = []
+    for number in users:
+        result = made.result(costs, floor=20_000, forks=8, fork_sd=0.003, long_rounds=0, seed=day)
+        trial = replace(result.trial, users=number, scenario="unary")
+        fields = {"command": "rpcduel run unary", **fields}
+        found.append(replace(result, trial=trial, started=f"2026-11-{day}T10:00:00+00:00", **fields))
+    return found
+
+
+BASE = {"grpc-protobuf": 100_000, "tcp-msgpack": 30_000, "a-stack-with-a-name-that-is-longer": 50_000, "x": 40_000}
+
+
+@pytest.fixture(scope="module")
+def pair(made):
+    """Give two runs in which about everything happens that can."""
+    base = run(made, 17, BASE, (1, 16))
+    candidate = run(made, 24, {**BASE, "grpc-protobuf": 120_000, "tcp-msgpack": 26_000, "y": 40_000}, (16, 4))
+    candidate[0] = made.run(candidate[0], "x", failure=Failure(fork=0, reason="it ended \x1b[31m", stderr="x"))
+    newer = replace(made.facts, versions={"grpcio": "1.67.0"})
+    candidate[0] = made.run(candidate[0], "grpc-protobuf", facts=newer)
+    candidate = [
+        replace(each, machine=replace(each.machine, versions={"grpcio": "1.67.0"})) for each in candidate
+    ]
+    return base, candidate
+
+
+@pytest.fixture(scope="module")
+def whole(pair) -> Across:
+    return compare(*pair, know(Noise(1, "made-up", SESSIONS), "results/noise/made-up.json"))
+
+
+@pytest.fixture(scope="module")
+def plain(pair) -> Across:
+    """Without A/A sessions."""
+    base, candidate = ([each for each in part if each.trial.users == 16] for part in pair)
+    sound = [
+        replace(each, runs=tuple(replace(one, failure=None) for one in each.runs)) for each in candidate
+    ]
+    return compare(base, sound, Known("results/noise/made-up.json"))
+
+
+def shown(found, encoding="utf-8"):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    changes.show(found, stream)
+    stream.flush()
+    return stream.buffer.getvalue().decode(encoding)
+
+
+@pytest.mark.parametrize(
+    ("name", "render"),
+    [
+        ("compare.txt", shown),
+        ("compare-ascii.txt", lambda found: shown(found, "ascii")),
+        ("compare-80.txt", lambda found: "\n".join([*changes.render(found, 80), ""])),
+        ("compare.md", changes_markdown.render),
+        ("compare.xml", changes_junit.render),
+        ("compare.json", lambda found: changes_json.render(found, PLACES)),
+    ],
+)
+def test_golden(whole, name, render):
+    hold_against(name, render(whole))
+
+
+def test_golden_without_a_a_sessions(plain):
+    hold_against("compare-plain-80.txt", "\n".join([*changes.render(plain, 80), ""]))
+
+
+@pytest.mark.parametrize("which", ["whole", "plain"])
+def test_a_terminal_s_lines_have_at_most_80_columns(request, which):
+    found = request.getfixturevalue(which)
+    assert max(map(len, changes.render(found, 80))) <= 80
+
+
+def test_a_terminal_gets_colour_where_something_is_judged(whole, monkeypatch):
+    monkeypatch.setattr(
+        changes, "Console", lambda **given: Console(**given, force_terminal=True, width=80, color_system="standard")
+    )
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    text = shown(whole)
+    assert "\x1b[1;31mworse" in text
+    assert "it ended \x1b" not in text
+
+
+def test_json_says_all_that_the_docs_say(whole):
+    found = json.loads(changes_json.render(whole, PLACES))
+    told = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
+    section = told.partition("## `rpcduel compare --json`")[2].partition("\n## ")[0]
+    nested = (found["base"], found["arms"][0], found["arms"][0]["point"], found["arms"][0]["changes"][0])
+    more = (found["not_compared"][0], found["floors"][0], found["noise"])
+    for key in {key for each in (found, *nested, *more) for key in each}:
+        assert f"`{key}`" in section, key
+    assert found["outcome"] == "invalid"
+
+
+def test_junit_counts_what_it_holds(whole):
+    root = ET.fromstring(changes_junit.render(whole))
+    (suite,) = root
+    cases = [each for each in suite if each.tag == "testcase"]
+    assert {case.attrib["name"] for case in cases} == {"time per call", "CPU per call"}
+    for tag, key in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
+        assert suite.attrib[key] == str(sum(child.tag == tag for case in cases for child in case))
+    assert int(suite.attrib["failures"]) > 0 < int(suite.attrib["errors"])
+
+
+def test_the_answer_of_one_arm_is_one_sentence(made):
+    known = know(Noise(1, "made-up", SESSIONS), "file")
+    base = run(made, 17, {"grpc": 100_000})
+    for cost, said in (
+        (130_000, "Grpc costs more than in the base, by over 2 %: time per call +"),
+        (70_000, "Grpc costs less than in the base, by over 2 %: time per call −"),
+        (100_000, "Grpc does not cost 5 % more than in the base: time per call "),
+        (104_000, "Sessions cannot tell whether grpc costs more than in the base: time per call +"),
+    ):
+        assert sentence(compare(base, run(made, 24, {"grpc": cost}), known)).startswith(said)
+
+
+@pytest.fixture
+def stored(made, tmp_path, monkeypatch):
+    """Give a working directory and what stores runs and sessions in it."""
+    monkeypatch.chdir(tmp_path)
+
+    def store(day, cost=100_000, *, sound=True, **fields):
+        found = run(made, day, {"grpc": cost}, **fields)
+        if not sound:
+            found = [made.run(found[0], "grpc", failure=Failure(fork=0, reason="it ended", stderr=""))]
+        place = Path("results") / f"202611{day}T100000-unary"
+        place.mkdir(parents=True)
+        results.write(found[0], place / "000.json")
+        return place
+
+    def keep(count=9, fingerprint="made-up"):
+        place = noise.place(Path("results"), fingerprint)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(msgspec.json.encode(Noise(1, fingerprint, SESSIONS[:count])))
+
+    store.keep = keep
+    return store
+
+
+def call(*args):
+    return CliRunner().invoke(group, ["compare", *map(str, args)], prog_name="rpcduel", terminal_width=80)
+
+
+@pytest.mark.parametrize(
+    ("cost", "code"), [(100_000, 0), (80_000, 0), (130_000, 1), (104_000, 3)]
+)
+def test_the_outcome_is_the_exit_code(stored, cost, code):
+    stored.keep()
+    stored(17)
+    stored(24, cost)
+    found = call()
+    assert found.exit_code == code, found.output
+    assert found.output.startswith("2026-11-24 10:00 against 2026-11-17 10:00, 7 days later; the same versions\n")
+
+
+def test_what_is_invalid_is_4(stored):
+    stored(17)
+    stored(24, sound=False)
+    found = call()
+    assert found.exit_code == 4
+    assert "cannot be judged: candidate: failed in start 1: it ended" in found.output
+
+
+@pytest.mark.parametrize(("args", "code"), [((), 0), (("--strict",), 3)])
+def test_without_a_a_sessions_nothing_is_judged(stored, args, code):
+    stored.keep(3)
+    stored.keep(9, "another")
+    stored(17)
+    stored(24, 130_000)
+    found = call(*args)
+    assert found.exit_code == code
+    assert "(3 of 5 A/A sessions in results/noise/made-up.json)" in found.output
+    assert "+30" in found.output or "+29" in found.output
+    assert "worse" not in found.output
+
+
+def test_strict_changes_nothing_where_all_is_judged(stored):
+    stored.keep()
+    stored(17)
+    stored(24)
+    assert call("--strict").exit_code == 0
+
+
+def test_results_are_named_or_found(stored):
+    stored.keep()
+    old, middle, new = stored(15, 200_000), stored(17), stored(24, 130_000)
+    assert call().output.startswith("2026-11-24 10:00 against 2026-11-17")
+    assert call(old).output.startswith("2026-11-24 10:00 against 2026-11-15")
+    assert call(old, middle).output.startswith("2026-11-17 10:00 against 2026-11-15")
+    assert call(new, old / "000.json").exit_code == 1
+    assert "doubtful: the candidate was measured before the base" in call(new, old).output
+
+
+def test_limits_may_be_given(stored):
+    stored.keep()
+    stored(17)
+    stored(24, 104_000)
+    assert call("--tolerance", "10%", "--detect", "20%").exit_code == 0
+    assert call("--tolerance", "0.1%", "--metrics", "time").exit_code == 1
+
+
+def test_json_is_all_there_is(stored):
+    stored(17)
+    stored(24)
+    found = json.loads(call("--json").output)
+    assert (found["outcome"], found["format"]) == (None, 1)
+    assert found["base"]["stored"] == "results/20261117T100000-unary"
+
+
+@pytest.mark.parametrize("name", ["out.md", "out.xml", "out.json"])
+def test_files_are_written_beside_the_lines(stored, name):
+    stored(17)
+    stored(24)
+    found = call("-o", name)
+    assert found.exit_code == 0
+    assert Path(name).read_text(encoding="utf-8")
+    assert "7 days later" in found.stderr
+    assert found.stdout == ""
+
+
+@pytest.mark.parametrize("form", ["md", "json", "junit"])
+def test_formats_may_be_printed(stored, form):
+    stored(17)
+    stored(24)
+    assert call("--format", form).stdout[0] in "#{<"
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ((), "results: holds no two runs of the same scenario"),
+        (("nowhere",), "nowhere: there is no such result"),
+        (("results/20261117T100000-unary",) * 2, "is compared with itself; name another run"),
+        (("results/20261117T100000-unary",), "holds no other run of unary"),
+        (("results/20261117T100000-unary", "broken.json"), "broken.json: is no whole rpcduel result"),
+        (("results/20261117T100000-unary", "newer.json"), "has format 99, this rpcduel reads up to"),
+        (("--tolerance", "much"), "tolerance 'much' is no share"),
+        (("--tolerance", "9%"), "must be below detect"),
+        (("--metrics", "speed"), "there is no metric 'speed'; metrics are: p50, time, cpu"),
+        (("-o", "out.pdf"), "the ending says no format; add --format md, json, junit"),
+        (("--json", "-o", "out.json"), "--json prints JSON; to write a file leave it out"),
+    ],
+)
+def test_what_cannot_be_is_told_with_the_remedy(stored, args, said, capfd):
+    stored(17)
+    Path("broken.json").write_text('{"format": 3}', encoding="utf-8")
+    Path("newer.json").write_text('{"format": 99}', encoding="utf-8")
+    assert main(["compare", *args]) == 2
+    assert said in capfd.readouterr().err
+
+
+def test_results_that_have_nothing_in_common_say_what_they_have(made, stored, capfd):
+    base = stored(17)
+    other = Path("results/20261124T100000-unary")
+    other.mkdir()
+    (found,) = run(made, 24, {"tcp": 30_000})
+    results.write(found, other / "000.json")
+    assert main(["compare", str(base), str(other)]) == 2
+    told = capfd.readouterr().err
+    assert "no arm in common" in told
+    assert "not compared: tcp (unary: Quote, 1 user, sample small): only in the candidate" in told
+    assert "not compared: grpc (unary: Quote, 1 user, sample small): only in the base" in told
+
+
+def test_noise_that_cannot_be_read_is_told(stored, capfd):
+    stored(17)
+    stored(24)
+    place = noise.place(Path("results"), "made-up")
+    place.parent.mkdir()
+    place.write_text("no JSON", encoding="utf-8")
+    assert main(["compare"]) == 2
+    assert "made-up.json: holds no sessions" in capfd.readouterr().err
+
+
+def test_the_rule_is_the_gate_s():
+    from harness.decide.gate import Rule as Gate
+
+    assert all(getattr(Rule(), key) == getattr(Gate(), key) for key in Rule.__struct_fields__)
