@@ -100,12 +100,16 @@ def percent(text: str, what: str) -> float:
 def check_limits(metrics: Sequence[str], tolerance: float, detect: float) -> None:
     """Raise `SpecError` for metrics that there are not, and for limits that make no sense together."""
     if not metrics or len(set(metrics)) < len(metrics):
-        raise SpecError(f"metrics {','.join(metrics)!r}: name each of {', '.join(rounds.METRICS)} at most once")
+        raise SpecError(
+            f"metrics {','.join(metrics)!r}: name each of {', '.join(rounds.METRICS)} at most once"
+        )
     for metric in metrics:
         if metric not in rounds.METRICS:
             raise SpecError(f"there is no metric {metric!r}; metrics are: {', '.join(rounds.METRICS)}")
     if not 0 <= tolerance < detect < 1:
-        raise SpecError(f"tolerance {tolerance:.2%} must be below detect, which is {detect:.2%} and under 100 %")
+        raise SpecError(
+            f"tolerance {tolerance:.2%} must be below detect, which is {detect:.2%} and under 100 %"
+        )
 
 
 def _check(rule: Rule, seconds: float) -> None:

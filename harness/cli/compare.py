@@ -61,7 +61,7 @@ def command(
     form: str | None,
     file: Path | None,
 ) -> None:
-    """Hold CANDIDATE against BASE, two stored results: what has changed since?
+    """Say what has changed from BASE to CANDIDATE, two stored results.
 
     With one argument the newest run like it is the candidate; with none the two newest runs of the same
     scenario are compared. What can be told of two sessions is told by A/A sessions (rpcduel doctor --aa);
@@ -75,8 +75,8 @@ def command(
     form = _form(form, file, as_json=as_json)
     rule = _rule(tolerance, detect, metrics)
     places = runs.pair(out, base, candidate)
-    read = [results.read_all(place) for place in places]
-    found = across.compare(*read, _known(out, read[1]), rule)
+    before, after = (results.read_all(place) for place in places)
+    found = across.compare(before, after, _known(out, after), rule)
     if not found.arms:
         raise click.UsageError(_nothing(found))
     text = _rendered(found, form, (str(places[0]), str(places[1])))
@@ -127,7 +127,9 @@ def _known(out: Path, candidate: list[Result]) -> Known:
 def _nothing(found: Across) -> str:
     from harness.show.changes_words import absent
 
-    return "\n".join(["the two results have no arm in common, so there is nothing to compare:", *absent(found)])
+    return "\n".join(
+        ["the two results have no arm in common, so there is nothing to compare:", *absent(found)]
+    )
 
 
 def _rendered(found: Across, form: str | None, places: tuple[str, str]) -> str:

@@ -16,7 +16,6 @@ from harness.decide.gate import Ruling, worst
 from harness.decide.judge import ALPHA, DETECT, TOLERANCE, joint, outcome
 from harness.decide.known import Known
 from harness.decide.rounds import Rounds
-from harness.decide.sessions import Spread
 from harness.decide.stats import Numbers
 from harness.results import Result
 
@@ -150,8 +149,8 @@ def _hindrances(
     kinds = sorted({each.rpcduel for each in whole})
     if len(kinds) > 1:
         yield (
-            f"they were measured by rpcduel {' and '.join(kinds)}: what a call of the harness and of the floor "
-            f"costs may have changed; measure the base again"
+            f"they were measured by rpcduel {' and '.join(kinds)}: what the harness and the floor cost may "
+            f"have changed; measure the base again"
         )
     changed = dict.fromkeys(step for pair in pairs for step in _floor_steps(pair))
     if changed:
@@ -184,7 +183,9 @@ def _compared(pair: Counterpart, known: Known | None) -> Compared:
     if turns[0] != turns[1]:
         doubts.append(f"turns lasted {turns[0] / 1e6:g} ms in the base and {turns[1] / 1e6:g} ms since")
     if pair.candidate.arm.at or pair.base.arm.at:
-        doubts.append("a server that runs already is not started again: what differs between starts is unknown")
+        doubts.append(
+            "a server that runs already is not started again: what differs between starts is unknown"
+        )
     if work := counterparts.other_work(pair):
         doubts.append(work)
     changes = tuple(_change(pair, metric, known, reason) for metric in pair.candidate.metrics)
@@ -239,8 +240,8 @@ def _judged(found: Compared, pair: Counterpart, known: Known, rule: Rule, alpha:
         low, high = bounds(pair.base.costs(change.metric), pair.candidate.costs(change.metric), spread, alpha)
         said = outcome(low, high, rule.tolerance, rule.detect)
         changes.append(msgspec.structs.replace(change, outcome=said))
-    said = {change.outcome for change in changes if change.outcome is not None}
-    ruling = Ruling(joint(said)) if said else found.ruling
+    outcomes = {change.outcome for change in changes if change.outcome is not None}
+    ruling = Ruling(joint(outcomes)) if outcomes else found.ruling
     return msgspec.structs.replace(found, changes=tuple(changes), ruling=ruling)
 
 

@@ -37,11 +37,12 @@ class Known(msgspec.Struct, frozen=True):
             return ()
         more = self.wanted - self.sessions
         times = "once" if more == 1 else f"{more} times"
-        return (
+        text = (
             f"how far sessions of this machine lie apart is not known ({self.sessions} of {self.wanted} A/A "
             f"sessions in {self.file}); run `rpcduel doctor --aa` {times}{' more' * bool(self.sessions)}, "
-            f"at different times of day",
+            f"at different times of day"
         )
+        return (text,)
 
     def spread(self, point: Point, metric: str) -> Spread | str:
         """Give the noise of a cost at a point, or why it is not known."""
@@ -51,7 +52,9 @@ class Known(msgspec.Struct, frozen=True):
             return "A/A sessions are of unary calls"
         if point.sample != self.sample:
             return f"A/A sessions are of sample {self.sample}"
-        found = next((each for each in self.spreads if (each.users, each.metric) == (point.users, metric)), None)
+        found = next(
+            (each for each in self.spreads if (each.users, each.metric) == (point.users, metric)), None
+        )
         if found is None:
             users = sorted({each.users for each in self.spreads})
             return f"A/A sessions are of {' and '.join(map(str, users))} users"

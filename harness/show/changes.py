@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import TextIO
 
 from rich.cells import cell_len
@@ -54,7 +53,9 @@ def _table(found: Across) -> Iterator[str]:
     widths = [max(cell_len(row[column]) for row in (*_HEADS, *cells)) for column in range(len(_HEADS[0]))]
     if not any(row[5] for row in cells):
         widths[5] = 0
-    room = max(_LEAST, _WIDTH - sum(widths[1:]) - len(_GAP) * sum(width > 0 for width in widths[1:]) - len(_GAP))
+    room = max(
+        _LEAST, _WIDTH - sum(widths[1:]) - len(_GAP) * sum(width > 0 for width in widths[1:]) - len(_GAP)
+    )
     widths[0] = min(room, widths[0])
     floors = {each.point: each for each in found.floors}
     for point in dict.fromkeys(each.point for each in found.arms):

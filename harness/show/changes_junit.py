@@ -8,7 +8,7 @@ from harness.show.changes_words import label, title, why
 
 
 def render(found: Across) -> str:
-    """Write a suite: cases that are worse fail, those that are invalid err, all that is not clear is skipped."""
+    """Write a suite: what is worse fails, what is invalid errs, and what is not clear is skipped."""
     cases = []
     for one in found.arms:
         for change in one.changes:

@@ -98,7 +98,11 @@ def _grouped(said: Iterable[tuple[Compared, str]], found: Across) -> Iterator[tu
 def _silent(found: Across) -> Iterator[str]:
     """Say of which costs there is no change or no interval, though others have one."""
     said = [
-        (one, f"{'no ratio' if change.change is None else 'no interval'}{_of(one, change.reason)}: {change.reason}")
+        (
+            one,
+            f"no {'ratio' if change.change is None else 'interval'}{_of(one, change.reason)}: "
+            f"{change.reason}",
+        )
         for one in found.arms
         for change in one.changes
         if change.reason and not one.reason
@@ -118,14 +122,15 @@ def _basis(found: Across) -> Iterator[str]:
     first, last = (each[:10] for each in (known.first, known.last))
     when = first if first == last else f"{first} to {last}"
     yield (
-        f"noise between sessions is that of {known.sessions} A/A sessions of {known.stack} ({when}); other arms "
-        f"are taken to be as steady"
+        f"noise between sessions is that of {known.sessions} A/A sessions of {known.stack} ({when}); other "
+        f"arms are taken to be as steady"
     )
     judged = sum(change.outcome is not None for one in found.arms for change in one.changes)
     if judged:
         yield (
-            f"{rulings.share(rule.tolerance)} more is put up with, {rulings.share(rule.detect)} is not; verdicts "
-            f"allow for {words.count(judged, 'cost')} looked at, so that they are more careful than an interval"
+            f"{rulings.share(rule.tolerance)} more is put up with, {rulings.share(rule.detect)} is not; "
+            f"verdicts allow for {words.count(judged, 'cost')} looked at, so that they are more careful than "
+            f"an interval"
         )
 
 
@@ -172,11 +177,12 @@ def _largest(found: Across) -> str:
     if not seen:
         return ""
     _, one, change = max(seen, key=lambda each: each[0])
-    return f"The largest change: {label(one, found)}, {rulings.WHAT[change.metric]} {rulings.change(change.change)}. "
+    what = f"{rulings.WHAT[change.metric]} {rulings.change(change.change)}"
+    return f"The largest change: {label(one, found)}, {what}. "
 
 
 def _counted(found: Across) -> str:
-    parts = []
+    parts: list[str] = []
     for ruling in _ORDER:
         number = sum(one.ruling is ruling for one in found.arms)
         if number:

@@ -58,7 +58,12 @@ def run(made, day, costs, users=(1,), **fields):
     return found
 
 
-BASE = {"grpc-protobuf": 100_000, "tcp-msgpack": 30_000, "a-stack-with-a-name-that-is-longer": 50_000, "x": 40_000}
+BASE = {
+    "grpc-protobuf": 100_000,
+    "tcp-msgpack": 30_000,
+    "a-stack-with-a-name-that-is-longer": 50_000,
+    "x": 40_000,
+}
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +71,9 @@ def pair(made):
     """Give two runs in which about everything happens that can."""
     base = run(made, 17, BASE, (1, 16))
     candidate = run(made, 24, {**BASE, "grpc-protobuf": 120_000, "tcp-msgpack": 26_000, "y": 40_000}, (16, 4))
-    candidate[0] = made.run(candidate[0], "x", failure=Failure(fork=0, reason="it ended \x1b[31m", stderr="x"))
+    candidate[0] = made.run(
+        candidate[0], "x", failure=Failure(fork=0, reason="it ended \x1b[31m", stderr="x")
+    )
     newer = replace(made.facts, versions={"grpcio": "1.67.0"})
     candidate[0] = made.run(candidate[0], "grpc-protobuf", facts=newer)
     candidate = [
@@ -84,9 +91,7 @@ def whole(pair) -> Across:
 def plain(pair) -> Across:
     """Without A/A sessions."""
     base, candidate = ([each for each in part if each.trial.users == 16] for part in pair)
-    sound = [
-        replace(each, runs=tuple(replace(one, failure=None) for one in each.runs)) for each in candidate
-    ]
+    sound = [replace(each, runs=tuple(replace(one, failure=None) for one in each.runs)) for each in candidate]
     return compare(base, sound, Known("results/noise/made-up.json"))
 
 
@@ -124,7 +129,9 @@ def test_a_terminal_s_lines_have_at_most_80_columns(request, which):
 
 def test_a_terminal_gets_colour_where_something_is_judged(whole, monkeypatch):
     monkeypatch.setattr(
-        changes, "Console", lambda **given: Console(**given, force_terminal=True, width=80, color_system="standard")
+        changes,
+        "Console",
+        lambda **given: Console(**given, force_terminal=True, width=80, color_system="standard"),
     )
     monkeypatch.delenv("NO_COLOR", raising=False)
     text = shown(whole)
@@ -192,16 +199,16 @@ def call(*args):
     return CliRunner().invoke(group, ["compare", *map(str, args)], prog_name="rpcduel", terminal_width=80)
 
 
-@pytest.mark.parametrize(
-    ("cost", "code"), [(100_000, 0), (80_000, 0), (130_000, 1), (104_000, 3)]
-)
+@pytest.mark.parametrize(("cost", "code"), [(100_000, 0), (80_000, 0), (130_000, 1), (104_000, 3)])
 def test_the_outcome_is_the_exit_code(stored, cost, code):
     stored.keep()
     stored(17)
     stored(24, cost)
     found = call()
     assert found.exit_code == code, found.output
-    assert found.output.startswith("2026-11-24 10:00 against 2026-11-17 10:00, 7 days later; the same versions\n")
+    assert found.output.startswith(
+        "2026-11-24 10:00 against 2026-11-17 10:00, 7 days later; the same versions\n"
+    )
 
 
 def test_what_is_invalid_is_4(stored):

@@ -80,9 +80,7 @@ def test_arms_of_other_names_are_paired_where_only_they_do_that(made):
     found, lone = paired(run(made, grpc={"name": "old"}), run(made, grpc={"name": "new", "needs": ("x==2",)}))
     assert found == [("tcp", "tcp"), ("old", "new")]
     assert lone == []
-    pairs, _ = find(
-        [run(made, grpc={"name": "old"})], [run(made, grpc={"name": "new", "needs": ("x==2",)})]
-    )
+    pairs, _ = find([run(made, grpc={"name": "old"})], [run(made, grpc={"name": "new", "needs": ("x==2",)})])
     assert differences(pairs[1]) == ("called old in the base", "with none → x==2")
 
 
