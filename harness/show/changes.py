@@ -43,7 +43,7 @@ def render(found: Across, wide: int = 0) -> list[str]:
     tail = [*(f"  {each}" for each in (*remarks(found), *absent(found))), sentence(found)]
     if wide:
         head, tail = ([rulings.folded(text, wide) for text in part] for part in (head, tail))
-    return [line for text in (*head, *_table(found), *tail) for line in text.split("\n")]
+    return [line for text in (*head, *_table(found), "", *tail) for line in text.split("\n")]
 
 
 def _table(found: Across) -> Iterator[str]:
@@ -61,6 +61,7 @@ def _table(found: Across) -> Iterator[str]:
     for point in dict.fromkeys(each.point for each in found.arms):
         floor = floors.get(point)
         times = f"; the floor itself {_micros(floor.base)} → {_micros(floor.candidate)} µs" if floor else ""
+        yield ""
         yield f"{place(point)}{times}"
         yield from (_line(head, widths) for head in _HEADS)
         for each in found.arms:

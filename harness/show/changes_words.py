@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from harness.decide.across import Across, Compared, Side
+from harness.decide.change import Change
 from harness.decide.counterparts import Lone, Point, steps
 from harness.decide.gate import Ruling
 from harness.show import rulings, words
 
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 _ORDER = (Ruling.INVALID, Ruling.WORSE, Ruling.UNCLEAR, Ruling.BETTER, Ruling.SAME)
+_ADVICE = "To decide it, measure both sides together: rpcduel gate."
 _WORST = 3
 """Arms of the worst kind that the answer tells of one by one."""
 
@@ -70,12 +72,12 @@ def label(one: Compared, found: Across) -> str:
 
 def remarks(found: Across) -> list[str]:
     """Say what limits the figures, and what they rest on."""
-    arms = found.arms
-    lines = [f"invalid: {label(one, found)}: {one.reason}" for one in arms if one.reason]
-    lines += [f"doubtful: {text}" for text in found.doubts]
+    lines = [f"doubtful: {text}" for text in found.doubts]
     for kind in ("doubts", "differences"):
         word = "doubtful: " if kind == "doubts" else ""
-        said = [(one, text) for one in arms for text in getattr(one, kind) if text not in versions(found)]
+        said = [
+            (one, text) for one in found.arms for text in getattr(one, kind) if text not in versions(found)
+        ]
         lines += [f"{word}{who}: {text}" for text, who in _grouped(said, found)]
     lines += _silent(found)
     if found.known.spreads and not found.hindrances:
@@ -98,17 +100,17 @@ def _grouped(said: Iterable[tuple[Compared, str]], found: Across) -> Iterator[tu
 def _silent(found: Across) -> Iterator[str]:
     """Say of which costs there is no change or no interval, though others have one."""
     said = [
-        (
-            one,
-            f"no {'ratio' if change.change is None else 'interval'}{_of(one, change.reason)}: "
-            f"{change.reason}",
-        )
+        (one, f"no {_lacking(change)}{_of(one, change.reason)}: {change.reason}")
         for one in found.arms
         for change in one.changes
         if change.reason and not one.reason
     ]
     for text, who in _grouped(said, found):
         yield f"{who}: {text}"
+
+
+def _lacking(change: Change) -> str:
+    return "ratio" if change.change is None else "interval"
 
 
 def _of(one: Compared, reason: str) -> str:
@@ -153,11 +155,15 @@ def sentence(found: Across) -> str:
     if found.ruling is None:
         return words.clean(f"{_largest(found)}Nothing is judged: {_unjudged(found)}.")
     worst = [one for one in found.arms if one.ruling is found.ruling]
-    told = "; ".join(why(one, found) for one in worst[:_WORST])
-    more = f"; and {len(worst) - _WORST} more" if len(worst) > _WORST else ""
-    if len(found.arms) == 1:
-        return words.clean(f"{told[0].upper()}{told[1:]}.")
-    return words.clean(f"{_counted(found)}. {told}{more}.")
+    if found.ruling is Ruling.INVALID:
+        reasons = _grouped([(one, one.reason) for one in worst], found)
+        told = "; ".join(f"{who} cannot be judged: {reason}" for reason, who in reasons)
+    else:
+        told = "; ".join(why(one, found) for one in worst[:_WORST])
+        told += f"; and {len(worst) - _WORST} more" if len(worst) > _WORST else ""
+    advice = f" {_ADVICE}" if found.ruling is Ruling.UNCLEAR else ""
+    head = f"{_counted(found)}. " if len(found.arms) > 1 else ""
+    return words.clean(f"{head}{told}.{advice}")
 
 
 def _unjudged(found: Across) -> str:

@@ -153,7 +153,7 @@ def test_an_unknown_command_gets_the_nearest(capsys):
     assert main(["repot"]) == 2
     assert "no command 'repot'; did you mean 'report'?" in capsys.readouterr().err
     assert main(["xyzzy"]) == 2
-    assert "commands are: run, gate, report" in capsys.readouterr().err
+    assert "commands are: run, gate, compare, report" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -164,10 +164,10 @@ def test_the_answer_of_one_arm_is_one_sentence(made):
     known = know(Noise(1, "made-up", SESSIONS), "file")
     base = run(made, 17, {"grpc": 100_000})
     for cost, said in (
-        (130_000, "Grpc costs more than in the base, by over 2 %: time per call +"),
-        (70_000, "Grpc costs less than in the base, by over 2 %: time per call −"),
-        (100_000, "Grpc does not cost 5 % more than in the base: time per call "),
-        (104_000, "Sessions cannot tell whether grpc costs more than in the base: time per call +"),
+        (130_000, "grpc costs more than in the base, by over 2 %: time per call +"),
+        (70_000, "grpc costs less than in the base, by over 2 %: time per call −"),
+        (100_000, "grpc does not cost 5 % more than in the base: time per call "),
+        (104_000, "sessions cannot tell whether grpc costs more than in the base: time per call +"),
     ):
         assert sentence(compare(base, run(made, 24, {"grpc": cost}), known)).startswith(said)
 

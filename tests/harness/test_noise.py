@@ -369,4 +369,12 @@ def test_what_is_told_is_json():
     told = deciding.told(Noise(1, MACHINE, tuple(simulated(5, 0.03, 0.01))), "a file")
     found = json.loads(msgspec.json.encode(told))
     assert set(found) == {"file", "sessions", "wanted", "spreads"}
-    assert set(found["spreads"][0]) == {"users", "metric", "between", "within", "freedom", "sessions"}
+    assert set(found["spreads"][0]) == {
+        "users",
+        "metric",
+        "between",
+        "within",
+        "freedom",
+        "sessions",
+        "scatter",
+    }
