@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from harness.decide.across import Across, Compared, Side
@@ -14,6 +14,7 @@ from harness.show import rulings, words
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 _ORDER = (Ruling.INVALID, Ruling.WORSE, Ruling.UNCLEAR, Ruling.BETTER, Ruling.SAME)
 _ADVICE = "To decide it, measure both sides together: rpcduel gate."
+_ALL = "all arms"
 _WORST = 3
 """Arms of the worst kind that the answer tells of one by one."""
 
@@ -60,14 +61,18 @@ def place(point: Point) -> str:
 
 def label(one: Compared, found: Across) -> str:
     """Name an arm, with what tells its point from the others."""
+    return one.arm + _marked(one.point, found)
+
+
+def _marked(point: Point, found: Across) -> str:
     points = {each.point for each in found.arms}
-    texts = {"users": words.count(one.point.users, "user"), "messages": f"{one.point.messages:,} messages"}
+    texts = {"users": words.count(point.users, "user"), "messages": f"{point.messages:,} messages"}
     marks = [
-        texts.get(key, str(getattr(one.point, key)))
+        texts.get(key, str(getattr(point, key)))
         for key in Point.__struct_fields__
-        if len({getattr(point, key) for point in points}) > 1
+        if len({getattr(each, key) for each in points}) > 1
     ]
-    return f"{one.arm} ({', '.join(filter(None, marks))})" if any(marks) else one.arm
+    return f" ({', '.join(filter(None, marks))})" if any(marks) else ""
 
 
 def remarks(found: Across) -> list[str]:
@@ -87,14 +92,23 @@ def remarks(found: Across) -> list[str]:
 
 def _grouped(said: Iterable[tuple[Compared, str]], found: Across) -> Iterator[tuple[str, str]]:
     """Put arms of which the same is said together."""
-    who: dict[str, list[str]] = {}
+    who: dict[str, dict[int, Compared]] = {}
     for one, text in said:
-        names = who.setdefault(text, [])
-        if (name := label(one, found)) not in names:
-            names.append(name)
-    for text, names in who.items():
-        every = len(names) == len(found.arms) > 1
-        yield text, "all arms" if every else ", ".join(names)
+        who.setdefault(text, {})[id(one)] = one
+    for text, ones in who.items():
+        yield text, _named(list(ones.values()), found)
+
+
+def _named(ones: Sequence[Compared], found: Across) -> str:
+    """Name arms; all of a point, or all that there are, by that."""
+    if len(ones) == len(found.arms) > 1:
+        return _ALL
+    names = []
+    for point in dict.fromkeys(one.point for one in ones):
+        here = [one for one in ones if one.point == point]
+        every = len(here) == sum(one.point == point for one in found.arms) > 1
+        names += [_ALL + _marked(point, found)] if every else [label(one, found) for one in here]
+    return ", ".join(names)
 
 
 def _silent(found: Across) -> Iterator[str]:
@@ -157,13 +171,17 @@ def sentence(found: Across) -> str:
     worst = [one for one in found.arms if one.ruling is found.ruling]
     if found.ruling is Ruling.INVALID:
         reasons = _grouped([(one, one.reason) for one in worst], found)
-        told = "; ".join(f"{who} cannot be judged: {reason}" for reason, who in reasons)
+        told = "; ".join(f"{_no(who)} be judged: {reason}" for reason, who in reasons)
     else:
         told = "; ".join(why(one, found) for one in worst[:_WORST])
         told += f"; and {len(worst) - _WORST} more" if len(worst) > _WORST else ""
     advice = f" {_ADVICE}" if found.ruling is Ruling.UNCLEAR else ""
     head = f"{_counted(found)}. " if len(found.arms) > 1 else ""
     return words.clean(f"{head}{told}.{advice}")
+
+
+def _no(who: str) -> str:
+    return "no arm can" if who == _ALL else f"{who} cannot"
 
 
 def _unjudged(found: Across) -> str:

@@ -334,3 +334,59 @@ def test_the_rule_is_the_gate_s():
     from harness.decide.gate import Rule as Gate
 
     assert all(getattr(Rule(), key) == getattr(Gate(), key) for key in Rule.__struct_fields__)
+
+
+def test_what_is_true_of_all_arms_is_said_once(made):
+    base = run(made, 17, {"a": 100_000, "b": 50_000}, (1, 16))
+
+    def busy(*points):
+        return [
+            made.turns(each, foreign=lambda column: column + 2_000_000)
+            if each.trial.users in points
+            else each
+            for each in base
+        ]
+
+    def doubtful(candidate):
+        found = compare(base, candidate, Known("file"))
+        return [line.partition(": others")[0] for line in changes.render(found) if "doubtful: " in line]
+
+    assert doubtful(busy(1, 16)) == ["  doubtful: all arms"]
+    assert doubtful(busy(16)) == ["  doubtful: all arms (16 users)"]
+    assert doubtful(base) == []
+
+
+def test_a_broken_floor_is_told_once_for_all_arms(made):
+    base = run(made, 17, {"a": 100_000, "b": 50_000})
+    broken = [made.run(base[0], "floor", failure=Failure(fork=0, reason="it ended", stderr=""))]
+    assert sentence(compare(base, broken, Known("file"))) == (
+        "2 of 2 arms are invalid. no arm can be judged: candidate: the floor: failed in start 1: it ended."
+    )
+
+
+def test_of_many_that_are_worse_three_are_told_of(made):
+    names = "abcde"
+    known = know(Noise(1, "made-up", SESSIONS), "file")
+    base = run(made, 17, dict.fromkeys(names, 50_000))
+    text = sentence(compare(base, run(made, 24, dict.fromkeys(names, 70_000)), known))
+    assert text.startswith("5 of 5 arms are worse. a costs more")
+    assert text.count("costs more") == 3
+    assert text.endswith("; and 2 more.")
+
+
+def test_what_cannot_be_told_gets_advice(made):
+    known = know(Noise(1, "made-up", SESSIONS), "file")
+    found = compare(run(made, 17, {"grpc": 100_000}), run(made, 24, {"grpc": 104_000}), known)
+    assert sentence(found).endswith(" To decide it, measure both sides together: rpcduel gate.")
+
+
+def test_costs_without_an_interval_are_named_with_the_reason(made):
+    known = know(Noise(1, "made-up", SESSIONS), "file")
+    base = run(made, 17, {"a": 100_000, "b": 50_000})
+    silent = [made.turns(base[0], arm="a", server=lambda column: column * 0 - 1)]
+    lines = changes.render(compare(base, silent, known))
+    assert "  a: no ratio of CPU per call: it is not known of every fork (candidate)" in lines
+    other = [replace(base[0], trial=replace(base[0].trial, users=4))]
+    lines = changes.render(compare(other, other, known))
+    assert "  all arms: no interval: A/A sessions are of 1 and 16 users" in lines
+    assert lines[-1].endswith("Nothing is judged: no cost that is to be judged has an interval.")
