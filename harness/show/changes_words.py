@@ -172,6 +172,8 @@ def sentence(found: Across) -> str:
     if found.ruling is Ruling.INVALID:
         reasons = _grouped([(one, one.reason) for one in worst], found)
         told = "; ".join(f"{_no(who)} be judged: {reason}" for reason, who in reasons)
+    elif found.ruling is Ruling.UNCLEAR and len(worst) > 1:
+        told = f"sessions cannot tell whether {_several(_named(worst, found))} more than in the base"
     else:
         told = "; ".join(why(one, found) for one in worst[:_WORST])
         told += f"; and {len(worst) - _WORST} more" if len(worst) > _WORST else ""
@@ -182,6 +184,10 @@ def sentence(found: Across) -> str:
 
 def _no(who: str) -> str:
     return "no arm can" if who == _ALL else f"{who} cannot"
+
+
+def _several(who: str) -> str:
+    return "any arm costs" if who == _ALL else f"{who} cost"
 
 
 def _unjudged(found: Across) -> str:

@@ -380,6 +380,15 @@ def test_what_cannot_be_told_gets_advice(made):
     assert sentence(found).endswith(" To decide it, measure both sides together: rpcduel gate.")
 
 
+def test_of_several_that_cannot_be_told_only_names_are_given(made):
+    known = know(Noise(1, "made-up", SESSIONS), "file")
+    base = run(made, 17, {"a": 100_000, "b": 100_000, "c": 100_000})
+    near = compare(base, run(made, 24, {"a": 104_000, "b": 104_000, "c": 104_000}), known)
+    assert "sessions cannot tell whether any arm costs more than in the base." in sentence(near)
+    some = compare(base, run(made, 24, {"a": 104_000, "b": 104_000, "c": 70_000}), known)
+    assert "sessions cannot tell whether a, b cost more than in the base." in sentence(some)
+
+
 def test_costs_without_an_interval_are_named_with_the_reason(made):
     known = know(Noise(1, "made-up", SESSIONS), "file")
     base = run(made, 17, {"a": 100_000, "b": 50_000})
