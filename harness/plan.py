@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 import stacks
-from harness import eligibility, twins
+from harness import eligibility, excerpts, twins
 from harness.eligibility import Point
 from harness.results import LeftOut, Trial
 from scenarios import arm as arms
@@ -59,6 +59,8 @@ def trials(wish: Wish) -> list[Trial]:
         known = ", ".join(catalog.SCENARIOS)
         raise SpecError(f"there is no scenario {wish.scenario!r}; scenarios are: {known}")
     _check(wish)
+    if scenario.made_of:
+        return _made_of(wish, scenario)
     own = _planned(wish, scenario)
     planned = own + _also(wish, scenario)
     if wish.seconds is None:
@@ -92,6 +94,19 @@ def _also(wish: Wish, scenario: Scenario) -> list[Trial]:
             more = msgspec.structs.replace(wish, scenario=name, baseline="")
             planned += _planned(more, catalog.SCENARIOS[name])
     return planned
+
+
+def _made_of(wish: Wish, scenario: Scenario) -> list[Trial]:
+    """Plan what a scenario is made of; what cannot be had here is left out."""
+    excerpts.check(wish)
+    planned: list[Trial] = []
+    for name, narrowed, missing in excerpts.narrowed(scenario):
+        with suppress(SpecError):
+            planned += [
+                msgspec.structs.replace(trial, left_out=(*missing, *trial.left_out))
+                for trial in _planned(msgspec.structs.replace(wish, scenario=name), narrowed)
+            ]
+    return excerpts.timed(planned, wish.scenario, scenario.seconds if wish.seconds is None else wish.seconds)
 
 
 def _named(wish: Wish, scenario: Scenario) -> list[Arm]:
@@ -209,6 +224,9 @@ def _label(form: Mapping[str, Any]) -> str:
     for key, value in form.items():
         if key == "hops":
             return "@" + "@".join(value) if value else " direct"
+        if key == "tls":
+            words += ["tls"] if value else []
+            continue
         words.append(str(value) if key in ("channel", "method") else f"{key}={value}")
     return " " + " ".join(words)
 
@@ -259,6 +277,7 @@ def _trial(
         left_out=left_out,
         open=_open(wish, point, turn),
         slo=slo.parse(wish.slo or scenario.slo).text if scenario.slo else "",
+        routed=scenario.routed,
     )
 
 

@@ -11,7 +11,7 @@ Format history
     and `beside` of an arm; `broken_off`; anatomy: `twin_of` of an arm, `spans` and `tapped` of a run.
 
 What A/A sessions leave in the folder `NOISE` beside the runs has a history of its own: `harness/noise.py`.
-    Gates: `needs` of an arm.
+    Gates: `needs` of an arm. Claims: `within` and `routed` of a trial, `routing` of a run.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from harness.tapped import Part
 from scenarios.arm import Arm
 from scenarios.load import Open
 from stacks.base import Facts
+from stacks.hops.routing import Answer
 from stacks.spans import Span
 
 FORMAT = 3
@@ -81,6 +82,10 @@ class Trial(msgspec.Struct, frozen=True):
     """How calls arrive; None for a closed loop of `users`."""
     slo: str = ""
     """What response times must keep, such as ``p99<10ms``; empty where nothing is asked."""
+    within: str = ""
+    """Scenario that is made of others and asked for this one; empty where it was asked for by itself."""
+    routed: bool = False
+    """Whether gateways were asked which calls they take for gRPC and which for REST."""
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -203,6 +208,8 @@ class Run(msgspec.Struct, frozen=True):
     """Of a twin, per fork: what its processes timed in their turns, by the names of `stacks.spans`."""
     tapped: Part | None = None
     """Bytes on the wire at the client, for calls that were made for that alone; None where nobody counted."""
+    routing: tuple[Answer, ...] = ()
+    """What its gateway answered when it was asked; empty where nobody asked."""
 
 
 class Pressure(msgspec.Struct, frozen=True):

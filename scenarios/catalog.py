@@ -71,6 +71,11 @@ class Scenario(msgspec.Struct, frozen=True):
     """Scenarios that belong to the question and are asked with it."""
     anatomy: bool = False
     """Whether it shows where a call's time goes: of one user, and with an instrumented twin of each arm."""
+    routed: bool = False
+    """Whether gateways are asked, before anything is timed, which calls they take for gRPC and for REST."""
+    made_of: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    """Scenarios that it asks instead of one of its own, each with the fields by which it is narrowed; their
+    `seconds` tell how the time is shared."""
 
 
 SCENARIOS = {
@@ -193,6 +198,63 @@ SCENARIOS = {
         seconds=240.0,
     ),
     "anatomy": Scenario(question="Where does the time of a call go?", users=(1,), seconds=90.0, anatomy=True),
+    "claims": Scenario(
+        question="Which of nine claims about gRPC, HTTP/2, gateways and their rivals hold here?",
+        seconds=230.0,
+        made_of=(
+            (
+                "channels",
+                {
+                    "users": (1,),
+                    "stacks": ("grpc-protobuf",),
+                    "forms": tuple(
+                        {"tls": tls, "channel": mode}
+                        for tls in (False, True)
+                        for mode in ("per-user", "per-request")
+                    ),
+                    "seconds": 30.0,
+                },
+            ),
+            (
+                "multiplex",
+                {
+                    "users": (16,),
+                    "stacks": ("grpc-protobuf", "grpc-msgpack", "yamux-msgpack"),
+                    "seconds": 35.0,
+                },
+            ),
+            ("multiplex", {"users": (64,), "stacks": ("grpc-protobuf",), "seconds": 25.0}),
+            ("fanin", {"users": (100,), "forks": 2, "routed": True, "seconds": 12.0}),
+            *(
+                ("fanin", {"methods": (name,), "users": (1,), "messages": 16, "forks": 2, "seconds": 6.0})
+                for name in ("Quotes", "Basket", "Haggle")
+            ),
+            ("duplex", {"stacks": ("grpc-protobuf", "yamux-msgpack"), "seconds": 40.0}),
+            (
+                "unary",
+                {
+                    "users": (16,),
+                    "stacks": (
+                        "grpc-protobuf",
+                        "grpc-msgpack",
+                        "rest-json",
+                        "graphql-json",
+                        "thrift-binary",
+                        "tcp-msgpack",
+                    ),
+                    "seconds": 30.0,
+                },
+            ),
+            (
+                "payload",
+                {
+                    "samples": ("small", "large"),
+                    "stacks": ("grpc-protobuf", "grpc-msgpack", "grpc-memorypack"),
+                    "seconds": 40.0,
+                },
+            ),
+        ),
+    ),
 }
 
 

@@ -26,22 +26,25 @@ _FLOOR = "floor"
 
 def intention(trials: Sequence[Trial]) -> str:
     """Say the plan in a line: ``3 arms and the floor × 2 points × 5 forks, about 90 s; ratios to …``."""
-    forks = trials[0].forks
+    forks = sorted({trial.forks for trial in trials})
     arms = len({arm.name for trial in trials for arm in trial.arms if not arm.twin_of} - {_FLOOR})
     twins = ", twins" if any(arm.twin_of for trial in trials for arm in trial.arms) else ""
     points = len({(t.users, t.sample, t.method, t.part, str(t.open), t.scenario) for t in trials})
     seconds = sum(map(duration, trials))
-    counted = (_plural(arms, "arm"), _plural(points, "point"), _plural(forks, "fork"))
+    several = "" if len(forks) == 1 else f"{forks[0]} to "
+    counted = (_plural(arms, "arm"), _plural(points, "point"), several + _plural(forks[-1], "fork"))
     text = (
         "{}{} and the floor × {} × {}".format(counted[0], twins, *counted[1:]) + f", about {seconds:.0f} s; "
     )
     if arms < 2:  # noqa: PLR2004 -- one has nothing to be held against
         return text + "one arm alone, so no ratio"
-    if forks < _INTERVAL_FORKS:
+    enough = [trial for trial in trials if trial.forks >= _INTERVAL_FORKS]
+    if not enough:
         return text + "too few forks for an interval: a first look, no verdict"
-    turns = min(trial.seconds / forks / len(trial.arms) for trial in trials)
+    least = min(trial.forks for trial in enough)
+    turns = min(trial.seconds / trial.forks / len(trial.arms) for trial in enough)
     deviation = math.hypot(_FORK_SD, _TURN_SD / math.sqrt(turns))
-    half = float(-stdtrit(forks - 1, 0.025)) * deviation / math.sqrt(forks)
+    half = float(-stdtrit(least - 1, 0.025)) * deviation / math.sqrt(least)
     return text + f"ratios to about {100 * half:.2g} %, if this machine is like others"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-_PARTS = ("stacks", "scenarios", "hops")
+_PARTS = ("stacks", "scenarios", "hops", "claims")
 _Row = dict[str, Any]
 
 
@@ -15,7 +15,7 @@ _Row = dict[str, Any]
 @click.option("--probe", is_flag=True, help="Start each hop, and ask it what it takes for gRPC.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def command(part: str | None, probe: bool, as_json: bool) -> None:
-    """List stacks, scenarios and hops, or only those of one kind.
+    """List stacks, scenarios, hops and claims, or only those of one kind.
 
     A stack or hop that cannot be loaded is listed with the reason and the remedy.
     """
@@ -72,7 +72,16 @@ def _hop(name: str) -> _Row:
         return {"name": name, "carries": [], "facts": None, "error": str(error) or type(error).__name__}
 
 
-_PART = {"stacks": _stacks, "scenarios": _scenarios, "hops": _hops}
+def _claims() -> list[_Row]:
+    from harness.decide.claims import RULES
+
+    return [
+        {"number": number, "text": rule.text, "scenario": rule.scenario}
+        for number, rule in enumerate(RULES, 1)
+    ]
+
+
+_PART = {"stacks": _stacks, "scenarios": _scenarios, "hops": _hops, "claims": _claims}
 
 
 def _probe(row: _Row) -> None:
@@ -104,6 +113,9 @@ def _block(part: str, found: list[_Row]) -> str:
     if part == "scenarios":
         rows = [(each["name"], each["question"]) for each in found]
         return "\n".join(["scenarios", *_aligned(rows)])
+    if part == "claims":
+        rows = [(str(each["number"]), f"{each['text']} (run {each['scenario']})") for each in found]
+        return "\n".join(["claims (run claims judges all, by the rules in docs/claims.md)", *_aligned(rows)])
     if part == "hops":
         rows = [(each["name"], _said(each) or _told(each["facts"])) for each in found]
         return "\n".join(["hops (between client and server: STACK@HOP)", *_aligned(rows)])

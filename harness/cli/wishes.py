@@ -67,10 +67,11 @@ def _all(wish: Wish) -> list[str]:
 
 
 def crowd(wish: Wish) -> tuple[int, ...]:
-    """Give the users of a first look: some, or what the scenario says where it is about one alone."""
-    from scenarios.catalog import dissected
+    """Give the users of a first look: some, or what the scenario says where it has its own."""
+    from scenarios.catalog import SCENARIOS, dissected
 
-    return () if dissected(wish.scenario) else _CROWD
+    scenario = SCENARIOS.get(wish.scenario)
+    return () if dissected(wish.scenario) or (scenario and scenario.made_of) else _CROWD
 
 
 def overridden(wish: Wish, **values: object) -> Wish:

@@ -8,7 +8,8 @@ import msgspec
 from msgspec.structs import replace
 
 from harness import twins
-from harness.decide import anatomy, crossover, findings, join, levels, rounds, sentence
+from harness.decide import anatomy, claims, crossover, findings, indifference, join, levels, rounds, sentence
+from harness.decide.claims.claim import Claim
 from harness.decide.comparison import INVALID, Absent, Comparison, Finding
 from harness.decide.crossover import Crossover
 from harness.decide.figures import validity, work_out
@@ -24,12 +25,20 @@ class Answer(msgspec.Struct, frozen=True):
     crossovers: tuple[Crossover, ...]
     levels: tuple[Level, ...] = ()
     """For each arm of scenario ``slo``, up to which rate it keeps what was asked."""
+    claims: tuple[Claim, ...] = ()
+    """The claims that the trials can speak to; all of them where scenario ``claims`` was run."""
+    unmoved: tuple[str, ...] = ()
+    """What would not change the decision, in sentences, the most useful first."""
 
 
 def answer(results: Sequence[Result]) -> Answer:
     """Decide all trials of a run; see `decide`."""
     return Answer(
-        tuple(join.join(map(decide, results))), tuple(crossover.find(results)), tuple(levels.find(results))
+        tuple(join.join(map(decide, results))),
+        tuple(crossover.find(results)),
+        tuple(levels.find(results)),
+        claims.find(results),
+        indifference.find(results),
     )
 
 

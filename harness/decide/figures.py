@@ -48,7 +48,7 @@ def work_out(rounds: Rounds, arm: int, lost: frozenset[str], sensitive: frozense
         client_cpu=None if mixed else _known(costs.client_cpu(turns, rows["cpu"])),
         hop_cpu=_known(costs.hop_cpu(turns, rows["cpu"])) if own.hops and not mixed else None,
         server_cpu=None if mixed else _known(costs.server_cpu(turns, rows["cpu"])),
-        bound_by=_bound_by(rounds, arm, long="time" in sensitive),
+        bound_by=bound_by(rounds, arm, long="time" in sensitive),
         times_floor=_times_floor(rounds, arm, lost, long="p50" in sensitive),
         messages=run.messages if run else 1,
         payload=run.payload if run else None,
@@ -107,7 +107,7 @@ def histograms(rounds: Rounds, arm: int, figure: str, *, long: bool) -> list[lis
     return [blocks for blocks in found if blocks]
 
 
-def _bound_by(rounds: Rounds, arm: int, *, long: bool) -> str:
+def bound_by(rounds: Rounds, arm: int, *, long: bool) -> str:
     """Tell what bounds an arm's calls per second, from how busy its cores are in its turns.
 
     Our clients and servers are each taken as one core's worth of work: one process whose Python runs on one

@@ -12,6 +12,7 @@ from harness.tapped import Part
 from scenarios.arm import Arm
 from stacks import certificates
 from stacks.base import Facts, Stack
+from stacks.hops.routing import Answer
 from stacks.spans import Span
 
 _FOREIGN = {"concurrency": "not ours, so not known", "threads": "not ours, so not known"}
@@ -39,6 +40,7 @@ class Books:
         self.capacity = 0.0
         self.histograms: list[Histograms] = []
         self.tapped: Part | None = None
+        self.routing: tuple[Answer, ...] = ()
         self._arm = arm.name
         self._twin = bool(arm.twin_of)
         self._spans: list[dict[str, Span]] = []
@@ -97,4 +99,5 @@ class Books:
             connections=self.connections,
             spans=tuple(self._spans),
             tapped=self.tapped,
+            routing=self.routing,
         )

@@ -14,7 +14,7 @@ import msgspec
 
 import stacks
 from harness import machine as machines
-from harness.measure import environments, interrupts, weighing
+from harness.measure import asking, environments, interrupts, weighing
 from harness.measure.books import Books, stated
 from harness.measure.contender import Contender
 from harness.measure.fork import Fork
@@ -115,11 +115,14 @@ class _Conductor:
             yield
 
     def weigh(self) -> None:
-        """Have the bytes of calls counted, where it is asked where these go, before anything is timed."""
+        """Have bytes of calls counted, and gateways asked, where a trial wants it; nothing is timed yet."""
         for arm, books in zip(self.trial.arms, self.books, strict=True):
             if dissected(self.trial.scenario) and not arm.twin_of:
                 self._observer.phase(f"counting the bytes of {arm.name}")
                 books.tapped = weighing.weigh(arm, self.trial, self._observer)
+            if self.trial.routed and len(arm.hops) == 1:
+                self._observer.phase(f"asking {arm.hops[0]} for its routes")
+                books.routing = asking.ask(arm.hops[0], self._observer)
 
     def play(self) -> None:
         """Play all forks, as long as an arm is left that can be measured, beside the floor."""

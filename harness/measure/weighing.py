@@ -56,7 +56,7 @@ def weigh(arm: Arm, trial: Trial, observer: Observer) -> Part | None:
 def main() -> None:
     """Count as the JSON of an `Asked` says; a line of JSON goes to standard output."""
     asked = msgspec.json.decode(sys.argv[1], type=Asked)
-    threading.Thread(target=_follow, daemon=True).start()
+    threading.Thread(target=follow, daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and so end the server and hops first
     try:
         point = tapping.play(asked).points[0]
@@ -65,7 +65,7 @@ def main() -> None:
     sys.stdout.write(msgspec.json.encode(point.steady or point.first).decode("ascii") + "\n")
 
 
-def _follow() -> None:
+def follow() -> None:
     """End when standard input does, which comes when the conductor has gone, however it went."""
     while os.read(sys.stdin.fileno(), 4096):
         pass

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from harness.decide.compare import Answer
 from harness.decide.comparison import Comparison
-from harness.show import anatomy, words
+from harness.show import anatomy, claims, words
 from harness.show.sheet import Sheet, fill
 
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>|#~]")
@@ -39,11 +39,13 @@ _COLUMNS = (
 
 
 def render(answer: Answer) -> str:
-    """Write a section with heading, table, findings and notes for each comparison, then the crossovers."""
+    """Write a section with heading, table, findings and notes for each comparison, then what several say."""
     sections = [_section(fill(each)) + _anatomy(each) for each in answer.comparisons]
     for heading, found in words.lists(answer):
         lines = [f"- {escape(each)}" for each in found]
         sections.append("\n".join([f"## {heading}", "", *lines, ""]))
+    if answer.claims:
+        sections.append(claims.markdown(answer.claims, escape))
     return "\n".join(sections)
 
 

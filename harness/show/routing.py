@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.show import words
-from stacks.hops.probe import Answer, Question
+from stacks.hops.routing import Answer, Question
 
 LEGEND = "REST and gRPC are the upstreams, self is the hop; then the HTTP status, and gRPC's behind a slash."
 _REQUEST = 30
@@ -37,7 +37,7 @@ def render(found: Mapping[str, Sequence[Answer]], width: int = 80) -> str:
 
 def _question(question: Question) -> str:
     protocol = question.protocol.replace("HTTP/", "h")
-    path = "" if question.path.startswith("/rpcduel.") else f" {question.path}"
+    path = "" if question.routed else f" {question.path}"
     return f"{protocol} {question.method} {question.content_type or 'no content-type'}{path}"
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.decide.compare import Answer
-from harness.show import anatomy, bars, lines, table, words
+from harness.show import anatomy, bars, claims, lines, table, words
 from harness.show.sheet import Sheet, fill, in_ascii
 
 _LEAST = 20
@@ -50,6 +50,9 @@ def show(answer: Answer, stream: TextIO | None = None, width: int | None = None)
             textwrap.fill(each, wide, initial_indent="  ", subsequent_indent="    ") for each in sentences
         ]
         text = "\n".join(["", heading, *found, ""])
+        console.file.write(text if unicode else words.to_ascii(text))
+    if answer.claims:
+        text = f"\n{claims.render(answer.claims, wide)}"
         console.file.write(text if unicode else words.to_ascii(text))
 
 

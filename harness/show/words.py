@@ -262,6 +262,7 @@ def time(value: float) -> str:
 def lists(answer: Answer) -> list[tuple[str, list[str]]]:
     """Give what several comparisons say together, as headings with sentences."""
     found = [
+        ("What would not change the decision", [clean(each) for each in answer.unmoved]),
         ("Crossovers", [crossover(each) for each in answer.crossovers]),
         ("Response times that are kept", [level(each) for each in answer.levels]),
     ]

@@ -8,14 +8,12 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
-import msgspec
-
 from stacks.base import LOOPBACK, Address, Hop, Route
 from stacks.errors import CallError
 from stacks.hops import http2
+from stacks.hops.routing import PREFIX, QUESTIONS, Answer, Question
 
 _PATIENCE = 5.0
-_PREFIX = "/rpcduel.Probe/"
 _WHO = "rpcduel-upstream"
 """Header by which the upstreams say who they are."""
 _HEADERS = ((":status", "200"), ("content-type", "application/grpc"), (_WHO, "grpc"))
@@ -25,57 +23,15 @@ _BODY = b"\0\0\0\0\0"
 """An empty message, as gRPC frames it."""
 
 
-class Question(msgspec.Struct, frozen=True):
-    """One request."""
-
-    protocol: str
-    """``HTTP/1.1`` or ``HTTP/2``."""
-    method: str
-    content_type: str
-    """Empty for none."""
-    path: str = f"{_PREFIX}Ask"
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What came of a question."""
-
-    question: Question
-    upstream: str
-    """Who answered: ``grpc``, ``http``, or empty for the hop itself."""
-    status: int
-    """The HTTP status; 0 where none came."""
-    grpc_status: int | None
-    """The gRPC status, where one came."""
-    failure: str = ""
-    """What happened where no status came."""
-
-
-QUESTIONS = (
-    Question("HTTP/1.1", "POST", "application/json"),
-    Question("HTTP/2", "POST", "application/json"),
-    Question("HTTP/2", "POST", "application/grpc"),
-    Question("HTTP/2", "POST", "application/grpc+proto"),
-    Question("HTTP/2", "POST", "application/grpc; x=y"),
-    Question("HTTP/1.1", "POST", "application/grpc"),
-    Question("HTTP/2", "GET", "application/grpc"),
-    Question("HTTP/1.1", "GET", "application/json"),
-    Question("HTTP/2", "POST", "application/grpc-web"),
-    Question("HTTP/2", "POST", "text/plain"),
-    Question("HTTP/2", "POST", ""),
-    Question("HTTP/2", "POST", "application/grpc", "/elsewhere"),
-    Question("HTTP/1.1", "POST", "application/json", "/elsewhere"),
-)
-
-
 def probe(hop: Hop) -> list[Answer]:
     """Ask `hop` all `QUESTIONS`, with an upstream of each kind that it carries behind it.
 
     Raises what `Hop.serve` raises.
     """
     with http2.answering(_HEADERS, _TRAILERS) as grpc, _http() as plain:
-        routes = [Route(_PREFIX, grpc, "grpc")]
+        routes = [Route(PREFIX, grpc, "grpc")]
         if "rest" in hop.carries:
-            routes.append(Route(_PREFIX, plain, "http"))
+            routes.append(Route(PREFIX, plain, "http"))
         with hop.serve(routes, Address()) as served:
             return [_asked(question, served.address) for question in QUESTIONS]
 

@@ -15,6 +15,7 @@ from harness.decide.compare import decide
 from harness.results import FORMAT, Failure, LeftOut, ResultError, Turns, read, read_all, write
 from harness.tapped import Part
 from scenarios.load import Arrivals, Open
+from stacks.hops.routing import Answer, Question
 from stacks.hops.tap_counts import Bytes
 from stacks.spans import Span
 
@@ -134,8 +135,13 @@ def dissected(result):
     )
     spans = ({"client_encode": Span(9_000, 3, 40), "handler": Span(4_000, 2, 40)}, {})
     tapped = Part(200, 40_000, 30_000, 18_000, 15_400, Bytes(40_000, 18_000), Bytes(30_000, 15_400))
-    runs = (replace(result.runs[0], tapped=tapped), replace(result.runs[1], spans=spans), *result.runs[2:])
-    return replace(result, trial=replace(result.trial, arms=arms), runs=runs)
+    answer = Answer(Question("HTTP/2", "POST", "application/grpc"), "grpc", 200, 0)
+    runs = (
+        replace(result.runs[0], tapped=tapped, routing=(answer,)),
+        replace(result.runs[1], spans=spans),
+        *result.runs[2:],
+    )
+    return replace(result, trial=replace(result.trial, arms=arms, within="claims", routed=True), runs=runs)
 
 
 def test_writing_the_golden_result_gives_the_golden_fields(small, tmp_path):

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from harness.decide.claims.claim import Claim, Evidence
 from harness.decide.compare import Answer
 from harness.decide.comparison import Absent, ArmFigures, Comparison, Estimate, Finding, Ratio
 from harness.decide.crossover import Crossover
@@ -273,7 +274,7 @@ def test_json_holds_no_number_that_json_has_not():
     }
 
 
-@pytest.mark.parametrize("kind", [Comparison, ArmFigures, Ratio, Estimate, Finding])
+@pytest.mark.parametrize("kind", [Answer, Comparison, ArmFigures, Ratio, Estimate, Finding, Claim, Evidence])
 def test_every_json_key_is_documented(kind):
     text = DOCS.read_text(encoding="utf-8")
     assert [name for name in kind.__struct_fields__ if f"`{name}`" not in text] == []

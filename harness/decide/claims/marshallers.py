@@ -1,0 +1,74 @@
+"""Claim 4: that protobuf can be swapped for another format, and that this pays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.decide.claims.claim import (
+    FAILS,
+    HOLDS,
+    UNCLEAR,
+    UNMEASURED,
+    Evidence,
+    Judged,
+    cheaper,
+    either,
+    unmeasured,
+)
+from harness.decide.claims.played import Pair, Played, Weighed, doubtful, families, few, weigh
+
+_FORMATS = {"grpc-msgpack": "MessagePack", "grpc-memorypack": "MemoryPack"}
+_GIVEN = "grpc-protobuf"
+
+
+def judge_swap(trials: Sequence[Played]) -> Judged:
+    """Judge each format against protobuf, in all trials that have both."""
+    pairs = [
+        Pair(played, forms[stack], forms[_GIVEN])
+        for stack in _FORMATS
+        for played in trials
+        for forms in families(played.arms, "stack")
+        if stack in forms and _GIVEN in forms
+    ]
+    if not pairs:
+        return unmeasured("grpc-msgpack or grpc-memorypack beside grpc-protobuf")
+    weighed = weigh(pairs)
+    rows, found = [], dict.fromkeys(_FORMATS.values(), UNMEASURED)
+    for stack, name in _FORMATS.items():
+        own = [one for one in weighed if one.pair.ours.stack == stack]
+        verdicts = [_pays(one) for one in own]
+        rows += [
+            Evidence(f"{name}, {_where(one)}", one.text, one.costs.get("time"), verdict)
+            for one, verdict in zip(own, verdicts, strict=True)
+        ]
+        if own:
+            found[name] = _joint([FAILS] if any(map(_unlike, own)) else verdicts)
+    return Judged(either(found.values()), tuple(rows), f"{_told(found)}{doubtful(weighed)}.{few(weighed)}")
+
+
+def _where(one: Weighed) -> str:
+    played, arm = one.pair.played, one.pair.ours
+    method = arm.method or played.trial.method
+    varied = [method if method != "Quote" else "", arm.channel if arm.channel != "per-user" else ""]
+    return ", ".join([played.point, *filter(None, [*varied, *arm.hops, "TLS" if arm.tls else ""])])
+
+
+def _unlike(one: Weighed) -> bool:
+    """Tell whether the format, and not what it is held against, has no valid figures."""
+    return bool(one.pair.played.fault(one.pair.ours)) and not one.pair.played.fault(one.pair.theirs)
+
+
+def _pays(one: Weighed) -> str:
+    return FAILS if _unlike(one) else cheaper(one.costs)
+
+
+def _joint(verdicts: Sequence[str]) -> str:
+    """Give what holds at every point, or at none."""
+    found = set(verdicts)
+    return next(iter(found)) if len(found) == 1 else UNCLEAR
+
+
+def _told(found: dict[str, str]) -> str:
+    says = {HOLDS: "pays", FAILS: "does not pay", UNCLEAR: "is not settled, or depends on the point"}
+    says[UNMEASURED] = "was not measured"
+    return "; ".join(f"{name} {says[verdict]}" for name, verdict in found.items())
