@@ -200,7 +200,7 @@ SCENARIOS = {
     "anatomy": Scenario(question="Where does the time of a call go?", users=(1,), seconds=90.0, anatomy=True),
     "claims": Scenario(
         question="Which of nine claims about gRPC, HTTP/2, gateways and their rivals hold here?",
-        seconds=230.0,
+        seconds=200.0,
         made_of=(
             (
                 "channels",

@@ -198,6 +198,6 @@ def _choice(choice: Choice) -> str:
     if name == "tls":
         return f"{ours.stack} with TLS or without"
     if name == "stack":
-        codec = ": the codec" if _transport(ours) == _transport(theirs) else ""
-        return f"{ours.stack} or {theirs.stack}{codec}"
+        either = f"{ours.stack} or {theirs.stack}"
+        return f"The codec, {either}," if _transport(ours) == _transport(theirs) else either
     return f"{ours.name} or {theirs.name}"

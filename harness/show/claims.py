@@ -5,11 +5,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Sequence
 
-from harness.decide.claims.claim import Claim, Evidence
+from harness.decide.claims.claim import FAILS, HOLDS, UNCLEAR, Claim, Evidence
 from harness.show import words
 
 TITLE = "Claims"
 RULES = "By which rules they are judged stands in docs/claims.md."
+MARKS = {HOLDS: "✓", FAILS: "✗", UNCLEAR: "?"}
+_LEGEND = "✓ speaks for it, ✗ against it, ? leaves it open."
 _MOST = 8
 """Lines of evidence a claim on a terminal; Markdown and JSON have all."""
 _INDENT = "   "
@@ -27,12 +29,16 @@ def render(claims: Sequence[Claim], width: int) -> str:
     for claim in claims:
         lines = [wrapped(f"{claim.verdict.upper()}: {claim.text}", f"{claim.number}  ")]
         lines.append(wrapped(words.clean(claim.explanation), _INDENT))
-        lines += [wrapped(_seen(each), f"{_INDENT}· ") for each in claim.evidence[:_MOST]]
+        lines += [
+            wrapped(_seen(each), f"{_INDENT}{MARKS.get(each.verdict, '·')} ")
+            for each in claim.evidence[:_MOST]
+        ]
         if len(claim.evidence) > _MOST:
             rest = f"and {len(claim.evidence) - _MOST} more: rpcduel report --format md"
             lines.append(wrapped(rest, f"{_INDENT}· "))
         blocks.append("\n".join(lines))
-    return "\n\n".join([f"{TITLE}\n{wrapped(RULES, '')}", *blocks]) + "\n"
+    legend = f" {_LEGEND}" if any(claim.evidence for claim in claims) else ""
+    return "\n\n".join([f"{TITLE}\n{wrapped(RULES + legend, '')}", *blocks]) + "\n"
 
 
 def markdown(claims: Sequence[Claim], escape: Callable[[str], str]) -> str:
@@ -43,10 +49,13 @@ def markdown(claims: Sequence[Claim], escape: Callable[[str], str]) -> str:
     for claim in claims:
         parts += [f"### {claim.number}: {claim.verdict}", escape(words.clean(claim.explanation))]
         if claim.evidence:
-            parts.append("\n".join(f"- {escape(_seen(each))}" for each in claim.evidence))
+            parts.append("\n".join(f"- {escape(_seen(each))}{_said(each)}" for each in claim.evidence))
     return "\n\n".join(parts) + "\n"
 
 
 def _seen(evidence: Evidence) -> str:
-    verdict = f" → {evidence.verdict}" if evidence.verdict else ""
-    return words.clean(f"{evidence.label}: {evidence.text}{verdict}")
+    return words.clean(f"{evidence.label}: {evidence.text}")
+
+
+def _said(evidence: Evidence) -> str:
+    return f" → **{evidence.verdict}**" if evidence.verdict else ""

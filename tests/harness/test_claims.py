@@ -330,8 +330,8 @@ def test_claim_6_one_port(play, made, gateways, verdict):
 def test_claim_6_says_what_a_gateway_heeds(play, made):
     claim = judged(6, routed(play, made, nginx=(), envoy=(VERSION,), caddy=(JSON,)))
     assert [each.text.partition("; ")[2] or each.text for each in claim.evidence] == [
-        "heeds HTTP version, method, content-type",
-        "heeds method, content-type, not HTTP version",
+        "looks at HTTP version, method, content-type",
+        "looks at method, content-type, not at HTTP version",
         "goes where it does not belong: HTTP/2 POST application/json",
     ]
     assert claim.explanation == (

@@ -185,6 +185,61 @@ def answer(*comparisons):
     return Answer(comparisons, CROSSOVERS if len(comparisons) > 1 else ())
 
 
+def claimed():
+    """Claims of every verdict, and what would not change the decision."""
+    wide = " ".join(["two words"] * 12)
+    seen = (
+        Evidence("grpc-protobuf, 16 users, small (unary)", "0.93× the time", estimate(0.93), "holds"),
+        Evidence("a|b\x1b[31m", "1.4× the time (1.3 to 1.5)", estimate(1.4), "does not hold"),
+        Evidence("GraphQL", "2.2× the time", None, ""),
+        *(Evidence(f"user {k}", wide, None, "unclear") for k in range(9)),
+    )
+    found = (
+        Claim(1, "A channel is expensive → reuse it.", "holds", seen[:1], "It costs more than 2×."),
+        Claim(3, "100 clients → 1 connection.", "does not hold", seen[1:2], "More than one: nginx."),
+        Claim(7, "TCP is full duplex.", "unclear", seen, "Not settled; doubtful (foreign-cpu)."),
+        Claim(9, "REST/JSON is slower.", "not measured", (), "It takes rest-json."),
+    )
+    said = (
+        "The codec, grpc-msgpack or grpc-protobuf, does not matter up to 1KiB with 1 user: time and CPU per "
+        "call differ by at most 3 % (−1 % to +3 %)."
+    )
+    return Answer((good(),), (), claims=found, unmoved=(said,))
+
+
+def claimed_on(width=None, encoding="utf-8"):
+    out = Output(encoding)
+    terminal.show(claimed(), out, width)
+    return out.getvalue().partition("0.43).\n")[2]
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_claims_on_a_terminal(width):
+    text = claimed_on(width)
+    assert max(cell_len(line) for line in text.splitlines()) <= width
+    hold_against(f"claims-{width}.txt", text)
+
+
+def test_claims_in_ascii_and_without_a_terminal():
+    assert claimed_on(80, "ascii").isascii()
+    lines = claimed_on().splitlines()
+    assert "3  DOES NOT HOLD: 100 clients → 1 connection." in lines
+    assert "   ✗ a|b[31m: 1.4× the time (1.3 to 1.5)" in lines
+    assert "   · and 4 more: rpcduel report --format md" in lines
+
+
+def test_claims_in_markdown_have_all_the_evidence():
+    text = markdown.render(claimed()).partition("0.43\\).**\n")[2] or markdown.render(claimed())
+    assert text.count("- user ") == 9
+    hold_against("claims.md", text[text.index("## What would not") :])
+
+
+def test_claims_in_json_are_read_back():
+    found = stdlib_json.loads(json.render(claimed()))
+    assert msgspec.convert(found["claims"], list[Claim]) == list(claimed().claims)
+    assert found["unmoved"] == list(claimed().unmoved)
+
+
 CROSSOVERS = (Crossover("tcp-msgpack", "grpc-protobuf", "10KiB", "100KiB", 23_552, 1, "Quote"),)
 
 

@@ -39,7 +39,7 @@ def judge_duplex(trials: Sequence[Played]) -> Judged:
     verdict = either(verdicts)
     says = {
         HOLDS: "Both directions at once take no longer than one alone",
-        FAILS: "Both directions at once take longer than each alone, though no core is busy",
+        FAILS: "Both directions at once take longer than each alone on every stack, though no core is full",
         UNCLEAR: "It is not shown either way",
     }
     if verdict == UNCLEAR and bound:

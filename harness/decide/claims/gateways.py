@@ -161,7 +161,7 @@ def _told_apart(gateway: str, answers: Sequence[Answer]) -> Evidence:
         return Evidence(gateway, f"goes where it does not belong: {', '.join(wrong)}", verdict=FAILS)
     ignored = [what for what, key in _HEEDED.items() if went[key] == GRPC]
     heeded = [what for what in _HEEDED if what not in ignored]
-    text = "gRPC and REST each reach their own upstream; "
-    text += f"heeds {', '.join(heeded)}" if heeded else "heeds none of version, method and content-type"
-    text += f", not {', '.join(ignored)}" if heeded and ignored else ""
+    text = "both kinds reach their own upstream; "
+    text += f"looks at {', '.join(heeded)}" if heeded else "looks at none of version, method and content-type"
+    text += f", not at {', '.join(ignored)}" if heeded and ignored else ""
     return Evidence(gateway, text, verdict=UNCLEAR if ignored else HOLDS)

@@ -44,9 +44,9 @@ class Played:
 
     @property
     def point(self) -> str:
-        """Say at which point it was played."""
+        """Say at which point it was played, and in which scenario."""
         users = "1 user" if self.trial.users == 1 else f"{self.trial.users:,} users"
-        return f"{users}, {self.trial.sample}"
+        return f"{users}, {self.trial.sample} ({self.trial.scenario})"
 
     @cached_property
     def rounds(self) -> Rounds:
@@ -101,8 +101,10 @@ class Played:
         if not len(known):
             return None
         if len(known) < FORKS_FOR_INTERVAL:
-            least, most = float(np.exp(known.min())), float(np.exp(known.max()))
-            return Estimate(float(np.exp(known.mean())), least, most, "spread")
+            value = float(np.exp(known.mean()))
+            if len(known) == 1:
+                return Estimate(value, None, None, "none")
+            return Estimate(value, float(np.exp(known.min())), float(np.exp(known.max())), "spread")
         mean, low, high = stats.interval(known, 1 - (1 - stats.CONFIDENCE) / looks)
         return Estimate(float(np.exp(mean)), float(np.exp(low)), float(np.exp(high)), "interval")
 

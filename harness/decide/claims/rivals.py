@@ -24,6 +24,8 @@ from stacks.base import Kind
 _REST, _GRAPHQL, _THRIFT, _TCP = "rest-json", "graphql-json", "thrift-binary", "tcp-msgpack"
 _BEST = "grpc-msgpack"
 _RIVALS = ("grpc-protobuf", _REST, _GRAPHQL, _THRIFT, _TCP)
+_NOT_GRPC = frozenset({_REST, _GRAPHQL, _THRIFT, _TCP})
+"""One of them must be in a trial for it to be about the claim."""
 _SLOWER, _COMPLEX, _EFFICIENT, _LIGHT, _FITS = (
     "REST/JSON is slower",
     "GraphQL is flexible but complex",
@@ -64,7 +66,7 @@ def judge_rivals(trials: Sequence[Played]) -> Judged:
 def _pairs(trials: Sequence[Played], ours: str, theirs: str) -> Iterator[Pair]:
     for played in trials:
         for forms in families(_plain(played), "stack"):
-            if ours in forms and theirs in forms:
+            if ours in forms and theirs in forms and not _NOT_GRPC.isdisjoint(forms):
                 yield Pair(played, forms[ours], forms[theirs])
 
 
