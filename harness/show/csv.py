@@ -8,57 +8,55 @@ from collections.abc import Iterable, Iterator
 
 from harness.results import Result
 
-HEADER = (
-    "scenario",
-    "users",
-    "sample",
-    "arm",
-    "stack",
-    "fork",
-    "round",
-    "long",
-    "calls",
-    "failed",
-    "done",
-    "window_ns",
-    "busy_ns",
-    "p50_ns",
-    "max_ns",
-    "client_cpu_ns",
-    "server_cpu_ns",
-    "foreign_cpu_ns",
-    "steal_ns",
-    "hop_cpu_ns",
-    "rate",
-    "scheduled",
-    "dropped",
-    "due",
-)
-"""Columns in order; those from `fork` on are the columns of `harness.results.Turns`, but for the rate at
-which calls were due, in calls a second, which is empty for a closed loop."""
+COLUMNS = {
+    "fork": "fork",
+    "round": "round",
+    "long": "long",
+    "calls": "calls",
+    "failed": "failed",
+    "done": "done",
+    "window_ns": "window",
+    "busy_ns": "busy",
+    "p50_ns": "p50",
+    "max_ns": "max",
+    "client_cpu_ns": "client",
+    "server_cpu_ns": "server",
+    "foreign_cpu_ns": "foreign",
+    "steal_ns": "steal",
+    "hop_cpu_ns": "hop",
+    "scheduled": "scheduled",
+    "dropped": "dropped",
+    "due": "due",
+    "memory_bytes": "memory",
+    "descriptors": "descriptors",
+}
+"""Column → the one of `harness.results.Turns` that it holds; of the arm there are name and stack."""
+HEADER = ("trial", "scenario", "method", "part", "users", "sample", "arm", "stack", "rate", *COLUMNS)
+"""Columns in order; `trial` counts the trials given, and `rate` is that at which calls were
+due, in calls a second, empty for a closed loop."""
+MAY_LACK = ("p50_ns", "max_ns", "server_cpu_ns")
+"""Columns in which −1 stands for what is not known."""
+NEVER_ZERO = ("memory_bytes", "descriptors")
+"""Columns in which 0 stands for what nobody looked at."""
 
 
 def render(results: Iterable[Result]) -> str:
-    """Write the turns of all `results`; p50 and max are empty for a turn without a good call."""
+    """Write the turns of all `results`; what is not known of a turn is empty, as p50 without a good call."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(HEADER)
-    for result in results:
-        writer.writerows(_rows(result))
+    for number, result in enumerate(results):
+        writer.writerows((number, *row) for row in _rows(result))
     return text.getvalue()
 
 
 def _rows(result: Result) -> Iterator[tuple[object, ...]]:
     trial, turns = result.trial, result.turns
-    point = (trial.scenario, trial.users, trial.sample)
-    counts = (turns.fork, turns.round, turns.long, turns.calls, turns.failed, turns.done)
-    times = (turns.window, turns.busy, turns.p50, turns.max)
-    cpu = (turns.client, turns.server, turns.foreign, turns.steal, turns.hop)
-    opened = (turns.scheduled, turns.dropped, turns.due)
-    columns = [column.tolist() for column in (turns.arm, *counts, *times, *cpu, *opened)]
     rates = {run.arm: run.rate or "" for run in result.runs}
-    for index, *values in zip(*columns, strict=True):
+    columns = [getattr(turns, field).tolist() for field in COLUMNS.values()]
+    least = [1 if name in NEVER_ZERO else 0 for name in COLUMNS]
+    for index, *values in zip(turns.arm.tolist(), *columns, strict=True):
         arm = trial.arms[index]
-        known = ["" if value < 0 else value for value in values]
-        last = len(known) - len(opened)
-        yield (*point, arm.name, arm.stack, *known[:last], rates.get(arm.name, ""), *known[last:])
+        known = ["" if value < lowest else value for value, lowest in zip(values, least, strict=True)]
+        point = (trial.scenario, arm.method or trial.method, trial.part, trial.users, trial.sample)
+        yield (*point, arm.name, arm.stack, rates.get(arm.name, ""), *known)

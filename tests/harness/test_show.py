@@ -22,6 +22,7 @@ from harness.decide.comparison import Absent, ArmFigures, Comparison, Estimate, 
 from harness.decide.crossover import Crossover
 from harness.results import Turns
 from harness.show import csv, json, lines, markdown, sheet, terminal, words
+from scenarios.arm import Arm
 
 GOLDEN = Path(__file__).parent / "golden"
 DOCS = Path(__file__).parents[2] / "docs" / "json.md"
@@ -479,8 +480,8 @@ def test_times_of_a_table_share_unit_and_decimals(first, second):
 class Trial:
     """As much of a stored trial as CSV reads."""
 
-    scenario, users, sample = "un,ary", 16, "small"
-    arms = (arm('say "hi"'), arm("b"))
+    scenario, method, part, users, sample = "un,ary", "Quote", "", 16, "small"
+    arms = (Arm('say "hi"', 'say "hi"'), Arm("b", "b", method="Haggle"))
 
 
 def test_csv():
@@ -496,6 +497,14 @@ def test_csv():
     assert [row["arm"] for row in rows] == ['say "hi"', "b"] * 2
     assert [row["p50_ns"] for row in rows] == ["5", ""] * 2
     assert [row["server_cpu_ns"] for row in rows] == ["7", ""] * 2
+    assert [row["method"] for row in rows] == ["Quote", "Haggle"] * 2
+    assert [row["trial"] for row in rows] == ["0", "0", "1", "1"]
+
+
+def test_every_column_of_turns_is_in_the_csv_and_explained():
+    assert {"arm", *csv.COLUMNS.values()} == set(Turns.__struct_fields__)
+    explained = (Path(__file__).parents[2] / "notebooks" / "README.md").read_text(encoding="utf-8")
+    assert [name for name in csv.HEADER if f"| `{name}` |" not in explained] == []
 
 
 def test_lines_have_no_width():
