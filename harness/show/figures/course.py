@@ -1,0 +1,179 @@
+"""How ratios went from round to round and from start to start: noise, drift and outliers at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from harness import twins
+from harness.decide import rounds, stats
+from harness.decide.rounds import WHOLE, Rounds, Rows
+from harness.results import Turns
+from harness.show import words
+from harness.show.figures.material import Point, Scene
+from harness.show.figures.ratios import METRICS
+from harness.show.figures.rows import Group, Placed, Row, lay, pages
+from harness.show.figures.rows import Rows as Lanes
+from harness.show.figures.sketch import Panel, Sketch
+from harness.show.palette import GRID, INK, Look, Theme
+
+KEY = "rounds"
+MOST = 24
+"""Lanes of a figure."""
+_BINS = 24
+"""Of a fork: each is the median of its rounds, so that a long run is no thicket."""
+_HALF = 11.0
+_SPARE = 17.0
+_SCALES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+_SHOWN = 0.98
+_CAPTION = (
+    "Each lane follows an arm's ratio to its baseline through the rounds of every start, as its deviation "
+    "from its mean; lanes are ±{height:g} % high. Short dark lines are the starts' own ratios: they scatter "
+    "as the next start will, while a slope within starts is drift."
+)
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """One arm: per fork ln ratios round by round (binned) and of the whole fork, less the forks' mean."""
+
+    look: Look
+    forks: tuple[Numbers, ...]
+    means: Numbers
+
+
+def sketch(scene: Scene, *, most: int = MOST) -> list[Sketch]:
+    """Plan the courses of a scenario; none without results or ratios."""
+    groups = [Group(point.index, scene.heading(point), _rows(scene, point)) for point in scene.points]
+    found = pages(groups, most, _SPARE)
+    return [
+        _page(scene, lanes, f" ({k} of {len(found)})" if len(found) > 1 else "")
+        for k, lanes in enumerate(found, 1)
+    ]
+
+
+def _rows(scene: Scene, point: Point) -> tuple[Row[Course], ...]:
+    found: dict[str, Course] = {}
+    judged = {arm.name for arm in point.arms if arm.ratios and arm.validity != "invalid"}
+    for result in point.results:
+        played = rounds.arrange(twins.without(result))
+        for place, arm in enumerate(played.result.trial.arms):
+            if arm.name in judged and arm.name not in found:
+                course = _course(played, place, scene.looks[arm.name])
+                if course:
+                    found[arm.name] = course
+    return tuple(Row(arm.name, found[arm.name]) for arm in point.arms if arm.name in found)
+
+
+def _course(played: Rounds, arm: int, look: Look) -> Course | None:
+    metric, base = played.headline, played.baseline
+    effects, _ = rounds.effects(played, metric, arm, base)
+    known = effects[np.isfinite(effects)]
+    if not len(known):
+        return None
+    count = np.log(rounds.messages(played.result, played.name(arm)))
+    count -= np.log(rounds.messages(played.result, played.name(base)))
+    forks = [
+        _binned(_costs(played.turns, ours, metric) - _costs(played.turns, theirs, metric) - count)
+        for ours, theirs in played.pairs(arm, base, long=False, part=WHOLE)
+    ]
+    return Course(look, tuple(fork - known.mean() for fork in forks), effects - known.mean())
+
+
+def _costs(turns: Turns, rows: Rows, metric: str) -> Numbers:
+    """Give ln of each turn's cost per call; NaN where it has none."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if metric == "time":
+            costs = turns.window[rows] / turns.done[rows]
+        elif metric == "cpu":
+            costs = (turns.client[rows] + turns.hop[rows] + turns.server[rows]) / turns.calls[rows]
+        else:
+            costs = rounds.endless(turns.p50[rows])
+        logs: Numbers = np.log(costs)
+    return np.where(np.isfinite(logs), logs, np.nan)
+
+
+def _binned(values: Numbers) -> Numbers:
+    parts = np.array_split(values, min(_BINS, max(1, len(values))))
+    return np.array([stats.median_ln_ratio(np.exp(part), np.ones(len(part))) for part in parts])
+
+
+def _page(scene: Scene, lanes: Lanes[Course], suffix: str) -> Sketch:
+    placed = list(lanes.placed())
+    height = _height([one.row.held for one in placed])
+    forks = max(len(one.row.held.forks) for one in placed)
+    point = next(point for point in scene.points if point.index == lanes.indices[0])
+    what = METRICS[point.comparison.headline].format("message" if point.comparison.messages > 1 else "call")
+    return Sketch(
+        key=KEY,
+        title=f"Ratios from round to round{suffix}",
+        caption=_CAPTION.format(height=100 * height),
+        alt=_alt(placed, what),
+        scenario=scene.scenario,
+        comparisons=lanes.indices,
+        panels=(
+            Panel(
+                f"{what}, deviation from the arm's own ratio",
+                lanes.height,
+                partial(plot, lanes=lanes, height=height, forks=forks),
+                left=lanes.left,
+            ),
+        ),
+    )
+
+
+def _height(courses: Sequence[Course]) -> float:
+    """Choose what half a lane stands for, so that nearly all of every course fits."""
+    every = np.abs(np.concatenate([part for course in courses for part in (*course.forks, course.means)]))
+    every = every[np.isfinite(every)]
+    wanted = float(np.quantile(every, _SHOWN)) if len(every) else 0.0
+    return next((size for size in _SCALES if size >= wanted), _SCALES[-1])
+
+
+def plot(axes: Axes, theme: Theme, *, lanes: Lanes[Course], height: float, forks: int) -> None:
+    """Draw the lanes; what leaves one is drawn at its edge."""
+    lay(axes, lanes, theme)
+    axes.set_xlim(0, forks)
+    axes.set_xticks([fork + 0.5 for fork in range(forks)], [str(fork + 1) for fork in range(forks)])
+    axes.set_xlabel("start (fork)")
+    axes.tick_params(axis="x", length=0)
+    for fork in range(1, forks):
+        axes.axvline(fork, color=theme.pick(GRID), linewidth=0.8)
+    for one in lanes.placed():
+        axes.plot([0, forks], [one.y, one.y], color=theme.pick(GRID), linewidth=0.8)
+        _lane(axes, theme, one, height)
+
+
+def _lane(axes: Axes, theme: Theme, one: Placed[Course], height: float) -> None:
+    course = one.row.held
+    xs: list[Numbers] = []
+    ys: list[Numbers] = []
+    for fork, values in enumerate(course.forks):
+        xs += [fork + 0.06 + 0.88 * (np.arange(len(values)) + 0.5) / max(1, len(values)), np.array([np.nan])]
+        ys += [_place(one.y, values, height), np.array([np.nan])]
+    axes.plot(np.concatenate(xs), np.concatenate(ys), color=theme.pick(course.look.pair), linewidth=1.1)
+    middles = np.arange(len(course.means)) + 0.5
+    levels = _place(one.y, course.means, height)
+    axes.hlines(levels, middles - 0.3, middles + 0.3, color=theme.pick(INK), linewidth=1.4)
+
+
+def _place(y: float, values: Numbers, height: float) -> Numbers:
+    return y - _HALF * np.clip(values / height, -1.25, 1.25)
+
+
+def _alt(placed: Sequence[Placed[Course]], what: str) -> str:
+    told = []
+    for one in placed:
+        known = one.row.held.means[np.isfinite(one.row.held.means)]
+        low, high = np.expm1(known.min()), np.expm1(known.max())
+        told.append(f"{words.clean(one.row.name)} {low:+.1%} to {high:+.1%}".replace("-", "−"))
+    return (
+        f"{what[0].upper()}{what[1:]}, each start's ratio against the mean of all starts: {'; '.join(told)}."
+    )

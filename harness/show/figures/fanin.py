@@ -1,0 +1,78 @@
+"""What gateways cost as clients grow in number, and how many connections they make of theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.decide.comparison import ArmFigures
+from harness.show import words
+from harness.show.figures import scales
+from harness.show.figures.material import Point, Scene, names, series
+from harness.show.figures.sketch import Sketch
+from harness.show.figures.users import curves, legend, line
+
+KEY = "fanin"
+_CAPTION = (
+    "Left, CPU per call of client, gateway and service together; right, connections that the service has "
+    "open. A gateway that multiplexes keeps a few, however many clients there are; another has one for each."
+)
+
+
+def sketch(scene: Scene) -> list[Sketch]:
+    """Plan a figure for each series of points with gateways that differ in their users."""
+    return [
+        _figure(each)
+        for each in series(scene, "users")
+        if any(arm.hops for point in each.points for arm in point.arms)
+    ]
+
+
+def _figure(scene: Scene) -> Sketch:
+    points = sorted(scene.points, key=lambda point: point.comparison.users)
+    found = [(name, scene.looks[name]) for name in names(points)]
+    unit = words.unit(points[0].comparison)
+    return Sketch(
+        key=KEY,
+        title="Gateways: CPU and connections by clients",
+        caption=_CAPTION,
+        alt=_alt(points),
+        scenario=scene.scenario,
+        comparisons=tuple(point.index for point in points),
+        panels=(
+            curves(points, found, cpu, title=f"CPU per {unit}", write=scales.time, x="clients"),
+            curves(
+                points,
+                found,
+                connections,
+                title="connections to the service",
+                write=scales.counted,
+                x="clients",
+            ),
+        ),
+        columns=2,
+        legend=legend(points, found, cpu),
+    )
+
+
+def cpu(arm: ArmFigures) -> float | None:
+    """Give the CPU of client, hops and server in ns per call, or message."""
+    if arm.client_cpu is None or arm.server_cpu is None:
+        return None
+    return (arm.client_cpu + (arm.hop_cpu or 0.0) + arm.server_cpu) / arm.messages
+
+
+def connections(arm: ArmFigures) -> float | None:
+    """Give the connections that the service has open; the floor's say nothing."""
+    return float(arm.connections[-1]) if arm.connections and not arm.floor else None
+
+
+def _alt(points: Sequence[Point]) -> str:
+    parts = []
+    for name in names(points):
+        told = [
+            f"{one.value:,.0f} with {words.count(int(users), 'client')}"
+            for users, one in line(points, name, connections)
+        ]
+        if told:
+            parts.append(f"{words.clean(name)} {', '.join(told)}.")
+    return " ".join(["Connections to the service:", *parts])

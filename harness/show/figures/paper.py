@@ -1,0 +1,222 @@
+"""Draws sketches as matplotlib figures, without pyplot."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+
+from harness.show.figures.sketch import Entry, Panel, Sketch
+from harness.show.palette import GRID, GROUND, INK, LIGHT, MUTED, Look, Theme
+
+WIDTH = 480.0
+"""Points. A column of a page is about as wide, so that text of `TEXT` points is read without a glass."""
+TEXT, SMALL = 9.5, 8.5
+LETTER = 0.58
+"""Width of a letter as a share of the text's size, on average of the widest fonts that browsers take."""
+_POINTS = 72
+_SHARP = 144
+Style = dict[str, Any]
+"""Properties of an artist, as matplotlib takes them."""
+_TOP, _RIGHT, _BOTTOM, _HEAD, _LINE = 4.0, 14.0, 4.0, 20.0, 15.0
+_SWATCH, _GAP = 22.0, 14.0
+_STYLE: dict[Any, Any] = {
+    "font.size": TEXT,
+    "text.parse_math": False,
+    "axes.linewidth": 0.8,
+    "hatch.linewidth": 0.7,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 5.0,
+    "lines.solid_capstyle": "butt",
+    "axes.unicode_minus": True,
+    "path.simplify": True,
+}
+
+
+class Picture(Figure):
+    """A figure that notebooks show by itself, sharp on any screen."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, float]]:
+        data = io.BytesIO()
+        with styled():
+            self.savefig(data, format="png", dpi=_SHARP, facecolor=self.get_facecolor())
+        scale = 96  # a browser's pixels to the inch
+        width, height = self.get_size_inches() * scale
+        return data.getvalue(), {"width": float(width), "height": float(height)}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw in our style, whatever the user has set, and leave that as it was."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_STYLE)
+        yield
+
+
+def draw(sketch: Sketch, theme: Theme = LIGHT) -> Picture:
+    """Draw a whole figure."""
+    rows = [sketch.panels[k : k + sketch.columns] for k in range(0, len(sketch.panels), sketch.columns)]
+    legend = _dealt(sketch.legend)
+    notes = [line for note in sketch.notes for line in textwrap.wrap(note, int(WIDTH / (SMALL * LETTER)))]
+    heights = [max(_HEAD + panel.height + panel.below for panel in row) for row in rows]
+    spare = 6.0 if legend else 0.0
+    height = _TOP + len(legend) * _LINE + spare + sum(heights) + len(notes) * (SMALL + 4) + _BOTTOM
+    with styled():
+        picture = Picture(figsize=(WIDTH / _POINTS, height / _POINTS), facecolor=theme.pick(GROUND))
+        pen = _Pen(picture, height, theme)
+        top = pen.legend(legend, _TOP) + spare
+        for row, tall in zip(rows, heights, strict=True):
+            pen.panels(row, top, sketch.columns)
+            top += tall
+        for line in notes:
+            top += SMALL + 4
+            pen.text(2, top - 3, line, size=SMALL, colour=theme.pick(MUTED))
+    return picture
+
+
+def _dealt(entries: Sequence[Entry]) -> list[list[tuple[float, Entry]]]:
+    """Put entries into lines of the legend, each with its place from the left."""
+    widths = [_SWATCH + len(entry.label) * TEXT * LETTER + _GAP for entry in entries]
+    if not entries:
+        return []
+    columns = max(1, int((WIDTH - 2) // max(widths)))
+    if sum(widths) <= WIDTH:
+        places = [sum(widths[:k]) for k in range(len(widths))]
+        return [list(zip(places, entries, strict=True))]
+    step = WIDTH / columns
+    lines = [entries[k : k + columns] for k in range(0, len(entries), columns)]
+    return [[(step * k, entry) for k, entry in enumerate(line)] for line in lines]
+
+
+class _Pen:
+    """Places things on a picture, in points from its upper left corner."""
+
+    def __init__(self, picture: Picture, height: float, theme: Theme) -> None:
+        self._picture, self._height, self._theme = picture, height, theme
+
+    def text(self, x: float, y: float, text: str, *, size: float = TEXT, colour: str = "") -> None:
+        """Write, with the base line at `y`."""
+        self._picture.text(
+            x / WIDTH,
+            1 - y / self._height,
+            text,
+            fontsize=size,
+            color=colour or self._theme.pick(INK),
+            va="baseline",
+        )
+
+    def legend(self, lines: Sequence[Sequence[tuple[float, Entry]]], top: float) -> float:
+        """Draw the legend; gives where it ends."""
+        for line in lines:
+            top += _LINE
+            for x, entry in line:
+                self._swatch(x + 2, top - 5, entry)
+                self.text(x + _SWATCH + 4, top - 2, entry.label)
+        return top
+
+    def _swatch(self, x: float, y: float, entry: Entry) -> None:
+        left, right, place = x / WIDTH, (x + _SWATCH - 2) / WIDTH, 1 - y / self._height
+        if isinstance(entry.mark, Look):
+            line = Line2D([left, right], [place, place], **line_style(entry.mark, self._theme))
+            middle = Line2D([(left + right) / 2], [place], **marker_style(entry.mark, self._theme))
+            self._picture.add_artist(line)
+            self._picture.add_artist(middle)
+        else:
+            tall = 9 / self._height
+            box = Rectangle(
+                (left, place - tall / 2), right - left, tall, color=self._theme.pick(entry.mark), lw=0
+            )
+            self._picture.add_artist(box)
+
+    def panels(self, row: Sequence[Panel], top: float, columns: int) -> None:
+        """Draw a row of panels; those of one row are equally wide, and as wide as if it were full."""
+        lefts = [panel.left for panel in row]
+        missing = columns - len(row)
+        width = (WIDTH - _RIGHT - sum(lefts) - missing * row[-1].left) / columns
+        x = 0.0
+        for panel in row:
+            x += panel.left
+            bottom = self._height - top - _HEAD - panel.height
+            axes = self._picture.add_axes(
+                (x / WIDTH, bottom / self._height, width / WIDTH, panel.height / self._height)
+            )
+            fill(axes, panel, self._theme)
+            if panel.title:
+                self.text(x, top + _HEAD - 7, panel.title, colour=self._theme.pick(MUTED))
+            x += width
+
+
+def fill(axes: Axes, panel: Panel, theme: Theme) -> None:
+    """Draw a panel on `axes`, which may be anybody's."""
+    dress(axes, theme)
+    panel.draw(axes, theme)
+
+
+def dress(axes: Axes, theme: Theme) -> None:
+    """Take from axes all that says nothing."""
+    muted = theme.pick(MUTED)
+    axes.set_facecolor("none")
+    axes.set_axisbelow(True)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(muted)
+    axes.tick_params(which="both", color=muted, labelcolor=muted, labelsize=SMALL, length=3, width=0.8)
+    axes.tick_params(axis="y", which="both", length=0)
+    axes.grid(visible=True, axis="y", color=theme.pick(GRID), linewidth=0.8)
+    axes.xaxis.label.set(color=muted, fontsize=SMALL)
+    axes.yaxis.label.set(color=muted, fontsize=SMALL)
+
+
+def line_style(look: Look, theme: Theme) -> Style:
+    """Give the properties of an arm's line."""
+    dash = (0, look.dash) if look.dash else "-"
+    return {"color": theme.pick(look.pair), "linestyle": dash, "linewidth": 1.6}
+
+
+def marker_style(look: Look, theme: Theme, *, hollow: bool = False) -> Style:
+    """Give the properties of an arm's markers; hollow ones stand for what is not shown to differ."""
+    colour = theme.pick(look.pair)
+    return {
+        "marker": look.marker,
+        "linestyle": "none",
+        "markersize": 5.0,
+        "markeredgewidth": 1.3,
+        "markeredgecolor": colour,
+        "markerfacecolor": theme.pick(GROUND) if hollow else colour,
+    }
+
+
+def handles(entries: Sequence[Entry], theme: Theme) -> list[Line2D | Patch]:
+    """Make what a legend of matplotlib's own is built from."""
+    made: list[Line2D | Patch] = []
+    for entry in entries:
+        if isinstance(entry.mark, Look):
+            style = line_style(entry.mark, theme)
+            marks = marker_style(entry.mark, theme)
+            del marks["linestyle"]
+            made.append(Line2D([], [], label=entry.label, **marks, **style))
+        else:
+            made.append(Patch(color=theme.pick(entry.mark), label=entry.label))
+    return made
+
+
+def draw_on(given: Sequence[Axes], sketch: Sketch, theme: Theme = LIGHT) -> Figure:
+    """Draw the panels of a figure on axes of somebody else's, as many as it has; gives their figure."""
+    with styled():
+        for axes, panel in zip(given, sketch.panels, strict=True):
+            fill(axes, panel, theme)
+            axes.set_title(panel.title or sketch.title, fontsize=TEXT, loc="left", color=theme.pick(MUTED))
+        if sketch.legend:
+            given[0].legend(handles=handles(sketch.legend, theme), fontsize=SMALL, frameon=False)
+    figure = given[0].get_figure(root=True)
+    assert figure is not None
+    return figure

@@ -1,0 +1,153 @@
+"""Response times of open loops by the rate at which calls are due."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from matplotlib.axes import Axes
+
+from harness.decide.comparison import ArmFigures, Estimate
+from harness.show import words
+from harness.show.figures import scales
+from harness.show.figures.material import Point, Scene, arm_of, names, series
+from harness.show.figures.paper import SMALL, Style, line_style, marker_style
+from harness.show.figures.sketch import Entry, Panel, Sketch
+from harness.show.palette import GRID, INK, MUTED, Look, Theme
+from scenarios import slo
+from scenarios.arm import SpecError
+
+KEY = "rates"
+_HEIGHT = 190.0
+_CAPTION = (
+    "Response times, from when a call was due, by the rate at which calls are due. They are level while "
+    "there is room, and turn up where a stack comes to its limit{endless}."
+)
+_ENDLESS = "; an arrow at the top: so many calls failed or were dropped that it has no end"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What was asked of response times, such as ``p99<10ms``: a share of calls, and ns."""
+
+    text: str
+    share: float
+    time: float
+
+
+def sketch(scene: Scene) -> list[Sketch]:
+    """Plan a figure for each series of open loops that differ in their rate."""
+    return [
+        _figure(each) for each in series(scene, "open") if all(point.comparison.open for point in each.points)
+    ]
+
+
+def _figure(scene: Scene) -> Sketch:
+    points = list(scene.points)
+    limit = _limit(scene)
+    picks: list[tuple[str, float, Callable[[ArmFigures], Estimate | None]]] = [
+        ("median response time", 0.5, lambda arm: arm.p50),
+        ("p99 of response times", 0.99, lambda arm: arm.p99),
+    ]
+    panels = []
+    found = [(name, scene.looks[name]) for name in names(points)]
+    every = [(look, _line(points, name, pick)) for _, _, pick in picks for name, look in found]
+    times = [
+        time for _, line in every for _, one in line for time in scales.finite((one.value, one.low, one.high))
+    ]
+    if limit:
+        times.append(limit.time)
+    y = scales.span(times, least=2)
+    rates = [rate for _, line in every for rate, _ in line]
+    for title, share, pick in picks:
+        lines = [(look, line) for name, look in found if (line := _line(points, name, pick))]
+        asked = limit if limit and math.isclose(limit.share, share) else None
+        panels.append(
+            Panel(title, _HEIGHT, partial(plot, lines=lines, limits=(scales.span(rates), y), asked=asked))
+        )
+    endless = any(math.isinf(one.value) for _, line in every for _, one in line)
+    drawn = [name for name, _ in found if any(_line(points, name, pick) for _, _, pick in picks)]
+    return Sketch(
+        key=KEY,
+        title="Response times by rate",
+        caption=_CAPTION.format(endless=_ENDLESS if endless else ""),
+        alt=_alt(points),
+        scenario=scene.scenario,
+        comparisons=scene.indices,
+        panels=tuple(panels),
+        columns=2,
+        legend=tuple(Entry(words.clean(name), scene.looks[name]) for name in drawn),
+    )
+
+
+def _limit(scene: Scene) -> Limit | None:
+    asked = [level.slo for level in scene.answer.levels] if scene.scenario == "slo" else []
+    asked += [result.trial.slo for point in scene.points for result in point.results if result.trial.slo]
+    try:
+        found = slo.parse(asked[0]) if asked else None
+    except SpecError:
+        return None
+    return Limit(found.text, found.share, float(found.limit)) if found else None
+
+
+def _line(
+    points: Sequence[Point], name: str, pick: Callable[[ArmFigures], Estimate | None]
+) -> list[tuple[float, Estimate]]:
+    found = []
+    for point in points:
+        arm = arm_of(point, name)
+        one = pick(arm) if arm else None
+        if arm and one and arm.offered:
+            found.append((arm.offered, one))
+    return sorted(found, key=lambda each: each[0])
+
+
+def plot(
+    axes: Axes,
+    theme: Theme,
+    *,
+    lines: Sequence[tuple[Look, Sequence[tuple[float, Estimate]]]],
+    limits: tuple[tuple[float, float], tuple[float, float]],
+    asked: Limit | None,
+) -> None:
+    """Draw a line an arm; what is endless stands at the top."""
+    x, y = limits
+    scales.logarithmic(axes, "x", x, scales.counted)
+    scales.logarithmic(axes, "y", y, scales.time)
+    axes.set_xlabel("calls due a second")
+    axes.grid(visible=True, axis="x", color=theme.pick(GRID), linewidth=0.8)
+    if asked:
+        axes.axhline(asked.time, color=theme.pick(MUTED), linewidth=1.2, linestyle=(0, (4, 2)))
+        written: Style = {"va": "bottom", "fontsize": SMALL, "color": theme.pick(INK)}
+        axes.annotate(asked.text, (x[0], asked.time), xytext=(3, 2), textcoords="offset points", **written)
+    for look, line in lines:
+        known = [(rate, one) for rate, one in line if math.isfinite(one.value)]
+        rates, times = [rate for rate, _ in known], [one.value for _, one in known]
+        axes.plot(rates, times, **line_style(look, theme))
+        axes.plot(rates, times, **marker_style(look, theme))
+        for rate, one in known:
+            if one.low is not None and one.high is not None:
+                axes.plot([rate, rate], [one.low, one.high], color=theme.pick(look.pair), linewidth=1.2)
+        endless = [rate for rate, one in line if math.isinf(one.value)]
+        if endless:
+            style: Style = marker_style(look, theme) | {"marker": "^", "markersize": 7.0, "clip_on": False}
+            axes.plot(endless, [y[1]] * len(endless), **style)
+
+
+def _alt(points: Sequence[Point]) -> str:
+    parts = []
+    for name in names(points):
+        medians, tails = (
+            dict(_line(points, name, pick)) for pick in (lambda arm: arm.p50, lambda arm: arm.p99)
+        )
+        told = [
+            f"{words.time(one.value)}"
+            + (f" (p99 {words.time(tails[rate].value)})" if rate in tails else "")
+            + f" at {rate:,.0f}/s"
+            for rate, one in medians.items()
+        ]
+        if told:
+            parts.append(f"{words.clean(name)} {', '.join(told)}.")
+    return " ".join(["Median response times:", *parts])

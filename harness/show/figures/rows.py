@@ -1,0 +1,152 @@
+"""Rows below each other, one an arm, in groups with a heading: what bars and ratios stand in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from matplotlib.axes import Axes
+
+from harness.show import words
+from harness.show.figures.paper import LETTER, SMALL, TEXT, Style
+from harness.show.palette import INK, MUTED, Theme
+from harness.show.table import folded
+
+T = TypeVar("T")
+
+MOST = 36
+"""Rows of a figure; where there are more, there are more figures."""
+_LETTERS = 26
+_LINE, _PAD, _HEADING, _BETWEEN = 11.0, 11.0, 19.0, 7.0
+
+
+@dataclass(frozen=True)
+class Row(Generic[T]):
+    """A row: the name at its left, and what is drawn in it."""
+
+    name: str
+    held: T
+
+    @property
+    def label(self) -> tuple[str, ...]:
+        """Break the name into lines."""
+        return folded(words.clean(self.name), _LETTERS)
+
+
+@dataclass(frozen=True)
+class Group(Generic[T]):
+    """Rows that belong together; without a heading where there is but one group."""
+
+    index: int
+    """Of the comparison."""
+    heading: str
+    rows: tuple[Row[T], ...]
+
+
+@dataclass(frozen=True)
+class Placed(Generic[T]):
+    """A row with its place: points from the top of the panel to its middle."""
+
+    row: Row[T]
+    y: float
+
+
+@dataclass(frozen=True)
+class Rows(Generic[T]):
+    """Groups that share a panel."""
+
+    groups: tuple[Group[T], ...]
+    spare: float = _PAD
+    """Points that a row has above and below its name, together."""
+
+    @property
+    def left(self) -> float:
+        """Give the room that names need."""
+        longest = max(len(line) for group in self.groups for row in group.rows for line in row.label)
+        return longest * TEXT * LETTER + 12
+
+    @property
+    def height(self) -> float:
+        """Give the height of all."""
+        return sum(map(self._height, self.groups)) + _BETWEEN * (len(self.groups) - 1)
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """Say which comparisons these are."""
+        return tuple(group.index for group in self.groups)
+
+    def placed(self) -> Iterator[Placed[T]]:
+        """Give every row its place."""
+        top = 0.0
+        for group in self.groups:
+            y = top + self._heading
+            for row in group.rows:
+                yield Placed(row, y + self._tall(row) / 2)
+                y += self._tall(row)
+            top += self._height(group) + _BETWEEN
+
+    def headings(self) -> Iterator[tuple[str, float]]:
+        """Give every heading with the place of its base line."""
+        top = 0.0
+        for group in self.groups if self._heading else ():
+            yield group.heading, top + self._heading - 6
+            top += self._height(group) + _BETWEEN
+
+    @property
+    def _heading(self) -> float:
+        return _HEADING if len(self.groups) > 1 else 0.0
+
+    def _height(self, group: Group[T]) -> float:
+        return self._heading + sum(map(self._tall, group.rows))
+
+    def _tall(self, row: Row[T]) -> float:
+        return self.spare + _LINE * len(row.label)
+
+
+def pages(groups: Sequence[Group[T]], most: int = MOST, spare: float = _PAD) -> list[Rows[T]]:
+    """Share groups with rows out among figures of about `most` rows at most."""
+    shared: list[list[Group[T]]] = []
+    count = 0
+    for group in groups:
+        if not group.rows:
+            continue
+        if not shared or count + len(group.rows) > most:
+            shared.append([])
+            count = 0
+        shared[-1].append(group)
+        count += len(group.rows)
+    return [Rows(tuple(page), spare) for page in shared]
+
+
+def lay(axes: Axes, rows: Rows[T], theme: Theme, *, named: bool = True) -> None:
+    """Prepare axes whose y is points from the top; with names at the left and headings above groups."""
+    axes.set_ylim(rows.height, 0)
+    axes.set_yticks([])
+    axes.grid(visible=False, axis="y")
+    if not named:
+        return
+    style: Style = {"annotation_clip": False, "textcoords": "offset points", "fontsize": TEXT}
+    for placed in rows.placed():
+        lines = placed.row.label
+        axes.annotate(
+            "\n".join(lines),
+            (0, placed.y),
+            xytext=(-8, 0),
+            xycoords=("axes fraction", "data"),
+            ha="right",
+            va="center",
+            color=theme.pick(INK),
+            linespacing=1.05,
+            **style,
+        )
+    for heading, y in rows.headings():
+        axes.annotate(
+            heading,
+            (0, y),
+            xytext=(-rows.left + 2, 0),
+            xycoords=("axes fraction", "data"),
+            va="baseline",
+            color=theme.pick(MUTED),
+            **{**style, "fontsize": SMALL},
+        )

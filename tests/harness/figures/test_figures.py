@@ -1,0 +1,278 @@
+"""Figures: what they show of made-up runs, and that each shows something and nothing else."""
+
+import re
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from msgspec.structs import replace
+
+from harness import histogram
+from harness.decide.compare import Answer, answer
+from harness.histogram import Histogram
+from harness.show import figures
+from harness.show.figures import (
+    anatomy,
+    course,
+    fanin,
+    gate,
+    paper,
+    percentiles,
+    rates,
+    ratios,
+    scales,
+    sizes,
+    traffic,
+    users,
+)
+from harness.show.figures.material import scenes
+from harness.show.figures.rows import Group, Row, pages
+from harness.show.palette import DARK, LIGHT
+
+KINDS = {
+    "ratios": ratios,
+    "percentiles": percentiles,
+    "rounds": course,
+    "users": users,
+    "fanin": fanin,
+    "sizes": sizes,
+    "anatomy": anatomy,
+    "bytes": traffic,
+    "rates": rates,
+}
+
+
+def planned(kind, results):
+    return [one for scene in scenes(results, answer(results)) for one in KINDS[kind].sketch(scene)]
+
+
+def texts(figure):
+    return [
+        text.get_text()
+        for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))
+        if text.get_text()
+    ]
+
+
+def test_every_kind_is_drawn_of_a_run_that_has_all(everything):
+    drawn = figures.draw_all(everything, answer(everything))
+    assert {one.key for one in drawn} == set(KINDS)
+    for one in drawn:
+        assert isinstance(one.figure, Figure)
+        assert one.comparisons
+        assert all((one.title, one.caption, one.scenario))
+        assert re.search(r"\d", one.alt)
+
+
+def test_figures_are_of_the_comparisons_that_they_name(everything):
+    found = answer(everything)
+    for one in figures.draw_all(everything, found):
+        assert {found.comparisons[index].scenario for index in one.comparisons} == {one.scenario}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("users", "channels"),
+        ("fanin", "unary"),
+        ("sizes", "unary"),
+        ("anatomy", "unary"),
+        ("bytes", "unary"),
+        ("rates", "unary"),
+    ],
+)
+def test_nothing_is_drawn_where_there_is_nothing_of_it(sets, kind, name):
+    assert planned(kind, getattr(sets, name)) == []
+
+
+def test_without_ratios_and_histograms_there_are_no_figures_of_them(made):
+    alone = [made.result({"grpc-protobuf": 100_000})]
+    assert planned("ratios", alone) == planned("rounds", alone) == []
+    assert figures.draw_all([], Answer((), ())) == []
+
+
+def test_an_answer_alone_gives_what_needs_no_results(sets):
+    found = scenes([], answer(sets.unary))
+    assert [one.key for scene in found for one in (*ratios.sketch(scene), *percentiles.sketch(scene))] == [
+        "ratios"
+    ]
+
+
+def test_results_of_another_answer_are_refused(sets):
+    with pytest.raises(ValueError, match="of 2 results, and 1 were given"):
+        figures.draw_all(sets.unary[:1], answer(sets.unary))
+
+
+def test_ratios_say_their_value_and_are_hollow_where_unresolved(sets):
+    (one,) = planned("ratios", sets.channels)
+    assert re.search(r"per-request 8\.\d\d× \(8", one.alt)
+    drawn = paper.draw(one)
+    hollow = {
+        line.get_markerfacecolor()
+        for line in drawn.findobj(lambda artist: hasattr(artist, "get_markerfacecolor"))
+    }
+    assert "#ffffff" in hollow
+    assert any(text.startswith("8.") for text in texts(drawn))
+    assert [panel.title for panel in one.panels] == ["time per call", "CPU per call"]
+
+
+def test_few_starts_have_no_interval_in_the_caption(sets, made):
+    (one,) = planned("ratios", sets.make.unary(made, users=(1,), forks=1))
+    assert "spread within this start" in one.caption
+    assert "interval" not in one.caption
+
+
+def test_many_rows_become_several_figures(sets):
+    rows = tuple(Row(f"arm {k}", k) for k in range(20))
+    found = pages([Group(k, f"point {k}", rows) for k in range(4)])
+    assert [page.indices for page in found] == [(0,), (1,), (2,), (3,)]
+    assert pages([Group(0, "", ())]) == []
+
+
+def test_a_percentile_curve_ends_where_ten_calls_are_slower():
+    counts = histogram.empty()
+    histogram.record(counts, np.arange(1, 1001) * 1000)
+    rarity, times = percentiles.outline(counts, np.full(50, 1_000_000))
+    assert rarity[-1] == pytest.approx(100, rel=0.03)
+    assert Histogram(counts).count_above(int(times[-1])) >= 10
+    at = int(np.flatnonzero(rarity == 2)[0])
+    assert times[at] == Histogram(counts).quantile(0.5)
+    assert (np.diff(times) >= 0).all()
+
+
+def test_ten_slow_calls_of_one_turn_hold_no_percentile():
+    counts = histogram.empty()
+    histogram.record(counts, np.append(np.linspace(1000, 100_000, 5000).astype(int), [900_000] * 50))
+    rarity, times = percentiles.outline(counts, np.array([900_000] + [100_000] * 40))
+    assert times.max() < 900_000
+    assert rarity[-1] <= 5050 / 50
+    assert percentiles.outline(counts, np.array([900_000])) is None
+
+
+def test_crossovers_are_marked_where_lines_meet(sets):
+    (one,) = planned("sizes", sets.payload)
+    assert len(one.notes) == len(answer(sets.payload).crossovers) > 0
+    assert "overtakes" in one.alt
+    drawn = paper.draw(one)
+    assert {"1", "2"} <= set(texts(drawn))
+
+
+def test_a_line_is_read_between_its_points_on_logarithmic_axes():
+    line = [(100.0, 10.0), (10_000.0, 1000.0)]
+    assert sizes._at(line, 1000.0) == pytest.approx(100.0)
+    assert [sizes._at(line, x) for x in (1.0, 100.0, 1e6)] == [10.0, 10.0, 1000.0]
+
+
+def test_parts_of_a_call_are_drawn_whole(sets):
+    (one,) = planned("anatomy", sets.anatomy)
+    axes = paper.draw(one).axes[0]
+    by_row = {}
+    for bar in axes.patches:
+        by_row.setdefault(round(bar.get_y(), 3), []).append(bar.get_width())
+    assert len(by_row) == 3
+    for widths in by_row.values():
+        assert sum(widths) == pytest.approx(1)
+    assert [entry.label for entry in one.legend] == ["client", "gateway", "server", "neither"]
+
+
+def test_bytes_are_payload_and_overhead(sets):
+    (one,) = planned("bytes", sets.anatomy)
+    assert "grpc-protobuf: request 104 + 121 B, reply 77 + 98 B." in one.alt
+    (scene,) = scenes(sets.channels, answer(sets.channels))
+    assert traffic.sketch(scene, uncounted=True) == []
+
+
+def test_connections_are_those_to_the_service(sets):
+    (one,) = planned("fanin", sets.fanin)
+    assert "grpc-protobuf@nginx 1 with 1 client, 10 with 10 clients, 100 with 100 clients" in one.alt
+    assert "grpc-protobuf@envoy 1 with 1 client, 1 with 10 clients, 1 with 100 clients" in one.alt
+
+
+def test_endless_response_times_stand_at_the_top(sets):
+    (one,) = planned("rates", sets.rated)
+    assert "no end" in one.caption
+    assert "endless" in one.alt
+    assert "p99<1ms" in texts(paper.draw(one))
+
+
+def test_rounds_show_each_start(sets):
+    (one,) = planned("rounds", sets.channels)
+    axes = paper.draw(one).axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "2", "3", "4", "5"]
+
+
+def test_a_course_is_the_deviation_from_the_mean_ratio(made):
+    result = made.result({"a": 100_000, "b": 50_000}, noise=0, fork_sd=0, common_sd=0.3)
+    (scene,) = scenes([result], answer([result]))
+    (row,) = course._rows(scene, scene.points[0])
+    assert np.abs(np.concatenate(row.held.forks)).max() < 0.02
+    assert len(row.held.forks) == 5
+
+
+def test_a_gate_shows_its_looks(sets):
+    (first, *_) = figures.draw_all(sets.gate, answer(sets.gate))
+    assert first.key == "gate"
+    assert "swap after 16 forks" in first.alt or "swap after 8 forks" in first.alt
+    assert "2 % more is put up with" in first.caption
+
+
+@pytest.mark.parametrize(
+    ("command", "looks", "tolerance"),
+    [
+        ("rpcduel gate suite.toml", (8, 16, 32), 0.02),
+        ("rpcduel gate --looks 8,16 --tolerance 3%", (8, 16), 0.03),
+        ("rpcduel gate --tolerance=1.5%", (8, 16, 32), 0.015),
+        ("rpcduel gate --looks 4,8", (8, 16), 0.02),
+    ],
+)
+def test_the_rule_of_a_gate_is_read_from_what_is_stored(sets, command, looks, tolerance):
+    rule = gate.rule_of([replace(result, command=command) for result in sets.gate])
+    assert rule.looks == looks
+    assert rule.tolerance == pytest.approx(tolerance)
+
+
+def test_runs_are_no_gates(sets):
+    assert gate.is_gate(sets.gate)
+    assert not gate.is_gate(sets.unary)
+    assert not gate.is_gate([])
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+def test_figures_draw_on_either_ground(everything, theme):
+    for one in figures.sketch_all(everything, answer(everything)):
+        png, size = paper.draw(one, theme)._repr_png_()
+        assert png.startswith(b"\x89PNG")
+        assert size["width"] == pytest.approx(640)
+
+
+def test_names_are_written_as_they_are(made):
+    odd = "a$x_1$<b>&%"
+    result = made.result({"grpc-protobuf": 100_000, odd: 50_000})
+    for one in figures.draw_all([result], answer([result])):
+        png, _ = one.figure._repr_png_()
+        assert png
+    (one,) = planned("ratios", [result])
+    assert any(odd == "".join(text.split("\n")) for text in texts(paper.draw(one)))
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0.3, 1.6), (0.97, 1.04), (0.01, 40), (1e3, 1e9), (200, 900), (1.0, 1.21)]
+)
+def test_ticks_are_few_and_within(low, high):
+    found = scales.round_values(low, high)
+    assert 3 <= len(found) <= 6
+    assert all(low * 0.999 <= tick <= high * 1.001 for tick in found)
+    assert len({scales.plain(tick) for tick in found}) == len(found)
+
+
+def test_what_cannot_be_on_a_logarithmic_axis_is_refused():
+    with pytest.raises(ValueError, match="logarithmic"):
+        scales.span([0.0, float("inf")])
+
+
+def test_drawing_leaves_the_style_of_others_alone(sets):
+    import matplotlib as mpl
+
+    with mpl.rc_context({"font.size": 17.0}):
+        figures.draw_all(sets.channels, answer(sets.channels))
+        assert mpl.rcParams["font.size"] == 17.0
