@@ -1,0 +1,91 @@
+"""Finds and reads stored runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from harness import results as stored
+from harness.results import Result, ResultError
+
+SAMPLE = Path(__file__).parents[1] / "results" / "sample"
+"""Results that come with the repository."""
+GATE = "gate"
+"""Stands for gates where `load_runs` is asked for scenarios."""
+_FOLDER = "results"
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    scenario: str
+
+
+class _Head(msgspec.Struct, frozen=True):
+    """As much of a stored result as says what it is of."""
+
+    command: str
+    trial: _Asked
+
+
+def load_runs(place: str | Path | None = None, *, scenarios: Sequence[str] = ()) -> list[Result]:
+    """Read stored results, oldest first.
+
+    `place` is a run's directory, a file of one, or a directory of runs, all of which are read. Where it is
+    None, that is the newest run in a folder ``results`` here or further up, else the repository's sample;
+    with `scenarios` (such as ``channels``; ``gate`` for gates) the newest that has one of them.
+    Raises `ResultError` where there is nothing to read.
+    """
+    if place is not None:
+        return _read(Path(place))
+    for folder in [up / _FOLDER for up in (Path.cwd(), *Path.cwd().parents)]:
+        for run in reversed(_runs(folder)):
+            if not scenarios or _holds(run, scenarios):
+                return stored.read_all(run)
+    runs = [run for run in _runs(SAMPLE) if not scenarios or _holds(run, scenarios)] or _runs(SAMPLE)
+    if not runs:
+        raise ResultError(
+            f"there are no results in ./{_FOLDER}, and no sample in {SAMPLE}; `rpcduel run` makes some"
+        )
+    return [result for run in runs for result in stored.read_all(run)]
+
+
+def _read(place: Path) -> list[Result]:
+    if place.is_dir() and not any(place.glob("*.json")):
+        runs = _runs(place)
+        if runs:
+            return [result for run in runs for result in stored.read_all(run)]
+    return stored.read_all(place)
+
+
+def _runs(folder: Path) -> list[Path]:
+    """Find the runs in a folder, oldest first."""
+    return sorted({file.parent for file in folder.glob("*/*.json") if file.parent.name != stored.NOISE})
+
+
+def _holds(run: Path, wanted: Sequence[str]) -> bool:
+    for file in sorted(run.glob("*.json")):
+        try:
+            head = msgspec.json.decode(file.read_bytes(), type=_Head)
+        except (msgspec.DecodeError, OSError):
+            continue
+        if (GATE if head.command.startswith("rpcduel gate") else head.trial.scenario) in wanted:
+            return True
+    return False
+
+
+def select(
+    results: Sequence[Result],
+    *,
+    scenario: str | None = None,
+    users: int | None = None,
+    sample: str | None = None,
+    method: str | None = None,
+) -> list[Result]:
+    """Keep the results of some points only; empty where there is none."""
+    asked = {"scenario": scenario, "users": users, "sample": sample, "method": method}
+    return [
+        result
+        for result in results
+        if all(value is None or getattr(result.trial, name) == value for name, value in asked.items())
+    ]
