@@ -36,9 +36,14 @@ def to_svg(figure: Figure, *, title: str, description: str, prefix: str) -> str:
     if not re.fullmatch(r"[A-Za-z][\w-]*", prefix, re.ASCII):
         raise ValueError(f"prefix {prefix!r} cannot begin an id; use letters, digits and hyphens")
     root = fromstring(_drawn(figure, prefix))  # noqa: S314 -- matplotlib wrote it a moment ago
-    for element in list(root):
-        if element.tag == f"{{{_SVG}}}metadata":
-            root.remove(element)
+    for parent in list(root.iter()):
+        for element in list(parent):
+            if element.tag in (
+                f"{{{_SVG}}}metadata",
+                f"{{{_SVG}}}style",
+            ):  # a style would be the whole page's
+                parent.remove(element)
+    root.set("style", "stroke-linejoin: round")
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)
     _rename(root, prefix)

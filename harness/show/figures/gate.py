@@ -49,7 +49,15 @@ class Metric:
 def is_gate(results: Sequence[Result]) -> bool:
     """Tell whether `results` are the looks of one gate."""
     commands = {result.command for result in results}
-    return len(commands) == 1 and shlex.split(commands.pop())[1:2] == ["gate"] if results else False
+    return len(commands) == 1 and commands.pop().split()[1:2] == ["gate"]
+
+
+def _words(command: str) -> list[str]:
+    """Part a command line; one that no shell wrote by its blanks."""
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return command.split()
 
 
 def rule_of(results: Sequence[Result]) -> Rule:
@@ -57,7 +65,7 @@ def rule_of(results: Sequence[Result]) -> Rule:
 
     What stands in a suite alone is not known, and taken to be as usual.
     """
-    given = shlex.split(results[0].command)
+    given = _words(results[0].command)
     rule = Rule()
     options = dict(pairwise(given)) | dict(
         part.split("=", 1) for part in given if part.startswith("--") and "=" in part
