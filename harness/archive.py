@@ -38,16 +38,13 @@ def load_runs(place: str | Path | None = None, *, scenarios: Sequence[str] = ())
     """
     if place is not None:
         return _read(Path(place))
-    for folder in [up / _FOLDER for up in (Path.cwd(), *Path.cwd().parents)]:
-        for run in reversed(_runs(folder)):
-            if not scenarios or _holds(run, scenarios):
-                return stored.read_all(run)
-    runs = [run for run in _runs(SAMPLE) if not scenarios or _holds(run, scenarios)] or _runs(SAMPLE)
-    if not runs:
-        raise ResultError(
-            f"there are no results in ./{_FOLDER}, and no sample in {SAMPLE}; `rpcduel run` makes some"
-        )
-    return [result for run in runs for result in stored.read_all(run)]
+    own = [run for up in (Path.cwd(), *Path.cwd().parents) for run in reversed(_runs(up / _FOLDER))]
+    sample = _runs(SAMPLE)
+    fitting = next(([run] for run in own if _holds(run, scenarios)), [])
+    chosen = fitting or [run for run in sample if _holds(run, scenarios)] or own[:1] or sample
+    if not chosen:
+        raise ResultError(f"there are no results in ./{_FOLDER}, and no sample; `rpcduel run` makes some")
+    return [result for run in chosen for result in stored.read_all(run)]
 
 
 def _read(place: Path) -> list[Result]:
@@ -64,6 +61,9 @@ def _runs(folder: Path) -> list[Path]:
 
 
 def _holds(run: Path, wanted: Sequence[str]) -> bool:
+    """Tell whether a run has one of the scenarios that are wanted; any does where none are."""
+    if not wanted:
+        return True
     for file in sorted(run.glob("*.json")):
         try:
             head = msgspec.json.decode(file.read_bytes(), type=_Head)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -32,6 +33,7 @@ from harness.show.figures import (
 from harness.show.figures.material import Scene, scenes
 from harness.show.figures.sketch import Sketch
 from harness.show.palette import DARK, LIGHT
+from scenarios.catalog import SCENARIOS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,9 +55,11 @@ __all__ = [
     "plot_users",
     "rule",
     "select",
+    "show",
     "to_frame",
 ]
 
+T = TypeVar("T")
 Source = Sequence[Result] | Answer
 """Stored results, or what they come to."""
 Place = Axes | Sequence[Axes] | None
@@ -216,6 +220,18 @@ def plot_gate(
     return _drawn(gate.sketch(results, chosen or gate.rule_of(results)), axes, dark=dark)
 
 
+def show(give: Callable[..., T], *arguments: Any, **options: Any) -> T | None:
+    """Give what ``give(*arguments, **options)`` does, or say in words why results hold nothing for it.
+
+    For notebooks, which go on where something is missing.
+    """
+    try:
+        return give(*arguments, **options)
+    except StudyError as missing:
+        sys.stdout.write(f"{missing}\n")
+        return None
+
+
 def _need_gate(results: Sequence[Result]) -> None:
     if not gate.is_gate(results):
         raise StudyError("these results are of no gate; run `rpcduel gate`, and load its directory")
@@ -234,7 +250,8 @@ def _plot(
     names = [scene.scenario for scene in found]
     there = f"of: {', '.join(names) or 'none'}"
     if scenario is not None and scenario not in names:
-        raise StudyError(f"there is no scenario {scenario!r} in these results, which are {there}")
+        remedy = f"; `rpcduel run {scenario}` measures it" if scenario in SCENARIOS else ""
+        raise StudyError(f"there is no scenario {scenario!r} in these results, which are {there}{remedy}")
     for scene in found:
         sketches = kind(scene) if scenario in (None, scene.scenario) else []
         if sketches:
