@@ -29,6 +29,10 @@ class Look(Part):
         super().__init__(observer, 0, 1, 0.0)
         self._look = f"look {number + 1} of at most {looks}"
 
+    def begin(self, point: str, arms: Sequence[str], baseline: str, figure: str, cores: int) -> None:
+        """Pass on as it is, so that forks of all looks are taken together."""
+        self._observer.begin(point, arms, baseline, figure, cores)
+
     def _named(self, text: str) -> str:
         return f"{self._look}: {text}"
 

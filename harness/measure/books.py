@@ -51,13 +51,13 @@ class Books:
         self._texts: dict[str, str] = {}
         self._out_of_range = 0
         self._payload: tuple[int, int] | None = None
-        self._messages = 1
+        self.messages = 1
 
     def start(self, pids: tuple[int, ...], ready: Ready) -> None:
         """Note a start, what the check of its replies found, and the facts of its stack."""
         self._pids.append(pids)
         self.differs = self.differs or ready.differs
-        self._payload, self._messages = ready.payload, ready.messages
+        self._payload, self.messages = ready.payload, ready.messages
         self._facts = msgspec.structs.replace(ready.facts, **_FOREIGN) if self._foreign else ready.facts
 
     def play(self, played: Played) -> None:
@@ -93,7 +93,7 @@ class Books:
             out_of_range=self._out_of_range,
             failure=self.failure,
             payload=self._payload,
-            messages=self._messages,
+            messages=self.messages,
             rate=self.rate,
             capacity=self.capacity,
             connections=self.connections,

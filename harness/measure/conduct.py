@@ -131,15 +131,24 @@ class _Conductor:
             for books, arm in zip(self.books, self.trial.arms, strict=True)
             if arm.stack != "floor" and not arm.twin_of
         ]
+        self._begin()
         while self.forks_done < self.trial.forks and not all(b.failure for b in contestants or self.books):
             self._fork(self.forks_done)
             self._keep()
+
+    def _begin(self) -> None:
+        """Say what is held against each other; twins are no contenders."""
+        trial = self.trial
+        figure = "p50" if trial.open else "time/call" if trial.messages == 1 else "time/msg"
+        names = [arm.name for arm in trial.arms if not arm.twin_of]
+        self._observer.begin(_point(trial), names, trial.baseline, figure, self._machine.cores)
 
     def _keep(self) -> None:
         self.tally.keep()
         for books in self.books:
             books.keep()
         self.forks_done += 1
+        self._observer.end(self.forks_done - 1, self.trial.forks)
 
     def _fork(self, number: int) -> None:
         trial = self.trial
@@ -192,6 +201,14 @@ def stretched(trial: Trial, call: float) -> Trial:
         while turn < min(call * _CALLS, _LONGEST_TURN):
             turn *= 2
     return msgspec.structs.replace(trial, turn=turn, settle=settle(turn))
+
+
+def _point(trial: Trial) -> str:
+    """Say what is special about a trial, in few words: ``16 users, small``."""
+    users = "1 user" if trial.users == 1 else f"{trial.users} users"
+    method = trial.method if trial.messages > 1 else ""
+    rate = str(trial.open) if trial.open else ""
+    return ", ".join(filter(None, (f"{trial.part} {method}".strip(), rate, users, trial.sample)))
 
 
 def _more(sum_: int | None, before: int | None, after: int | None) -> int | None:

@@ -50,6 +50,7 @@ class Fork:
         self._other = 0
         self._other_at = 0
         self._starting = 0.0
+        self._unlike = {k for k, each in enumerate(books) if each.differs}
         self.rounds = 0
         """Played to the end."""
         self._open: tuple[Contender, Row] | None = None
@@ -68,6 +69,7 @@ class Fork:
         for k, contender in self._each():
             if ready := self._try(k, contender.ready):
                 self._books[k].start(contender.pids, ready)
+                self._compare(k)
         slowest, trial = 0.0, self._trial
         turn = Turn(length := warm_up(trial), min(trial.settle, length // 5), long=False, block=-1)
         for _ in range(_WARM_TURNS):
@@ -164,6 +166,7 @@ class Fork:
         self._other, self._other_at = now, clock
         contender.seen = contender.read()
         self._books[k].play(played)
+        self._compare(k)
         self._settle(tally)
         held = contender.holdings() if self._trial.open else (-1, -1)
         row = Row(
@@ -190,7 +193,25 @@ class Fork:
             descriptors=held[1],
         )
         self._open = contender, row
+        self._tell(k, row)
         return True
+
+    def _tell(self, k: int, row: Row) -> None:
+        """Tell what a turn cost: the median of an open loop, else the time of its calls, by message."""
+        if self._trial.open:
+            cost, units = row.p50, int(row.p50 >= 0)
+        else:
+            cost, units = row.window, row.done * self._books[k].messages
+        said = 0 if row.long else units
+        self._observer.turn(self._trial.arms[k].name, row.round, cost, said, row.busy, row.foreign)
+
+    def _compare(self, k: int) -> None:
+        """Tell of the first reply of arm `k` that is not what it should be."""
+        differs = self._books[k].differs
+        if differs and k not in self._unlike:
+            self._unlike.add(k)
+            name = self._trial.arms[k].name
+            self._observer.note(f"{name}: its replies are not what they should be: {differs}", name)
 
     def _settle(self, tally: Tally) -> None:
         """Hand in the last row, with what its arm has used since: it is called when the next turn is over.
@@ -240,7 +261,7 @@ class Fork:
             contender = self._contenders.pop(k)
             self._books[k].failure = contender.failure
             contender.stop()
-            self._observer.note(f"{contender.arm.name} failed: {error}")
+            self._observer.note(f"{contender.arm.name} failed: {error}", contender.arm.name)
             return None
 
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from rich.console import Console
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
-from harness.show import units, words
+from harness.show import panel, stage, units, words
+from harness.show.panel import State
+from harness.show.stage import Stage
 
 _EVERY = 200_000_000
-"""Nanoseconds between two drawings at the least: drawing costs CPU that the next turn must not see."""
-_BAR = 20
+"""Nanoseconds between two drawings at the least: drawing costs CPU that the next turn must not see.
+
+Measured with seven arms, on a 2-core virtual machine: 0.9 µs a turn, and 0.75 ms a drawing, so 0.4 % of a core.
+"""
 
 
 class Silent:
@@ -29,10 +31,19 @@ class Silent:
     def phase(self, text: str) -> None:
         """Show nothing."""
 
+    def begin(self, point: str, arms: Sequence[str], baseline: str, figure: str, cores: int) -> None:
+        """Show nothing."""
+
+    def turn(self, arm: str, round_: int, cost: int, units: int, busy: int, foreign: int) -> None:
+        """Show nothing."""
+
     def advance(self, arm: str, fork: int, forks: int, fraction: float, seconds_left: float) -> None:
         """Show nothing."""
 
-    def note(self, text: str) -> None:
+    def end(self, fork: int, forks: int) -> None:
+        """Show nothing."""
+
+    def note(self, text: str, arm: str = "") -> None:
         """Show nothing."""
 
     def close(self) -> None:
@@ -46,8 +57,9 @@ class Lines:
         """Write to `stream`."""
         self._stream = stream
         self._unicode = words.unicode(getattr(stream, "encoding", None) or "utf-8")
-        self._said = ""
+        self._said = -1
         self._phases: set[str] = set()
+        self._stage = Stage()
 
     def start(self, plan: str) -> None:
         """Write the plan."""
@@ -59,16 +71,34 @@ class Lines:
             self._phases.add(text)
             self._write(text)
 
+    def begin(self, point: str, arms: Sequence[str], baseline: str, figure: str, cores: int) -> None:
+        """Write what is measured."""
+        self._said = -1
+        if self._stage.begin(point, arms, baseline, figure, cores):
+            self._write(point)
+
+    def turn(self, arm: str, round_: int, cost: int, units: int, busy: int, foreign: int) -> None:
+        """Write nothing yet."""
+        self._stage.turn(arm, round_, cost, units, busy, foreign)
+
     def advance(self, arm: str, fork: int, forks: int, fraction: float, seconds_left: float) -> None:
         """Write a line for the first turn of each fork, of whichever arm."""
-        trial, colon, _ = arm.rpartition(": ")
-        head = f"{trial}{colon}fork {fork + 1} of {forks}"
-        if head != self._said:
-            self._said = head
-            self._write(f"{head}: {fraction:.0%} done, {units.left(seconds_left)} left")
+        del arm
+        if fork != self._said:
+            self._said = fork
+            self._write(f"fork {fork + 1} of {forks}: {fraction:.0%} done, {units.left(seconds_left)} left")
 
-    def note(self, text: str) -> None:
+    def end(self, fork: int, forks: int) -> None:
+        """Write how the arms stand, where there are ratios."""
+        found = self._stage.end()
+        if self._stage.scene and (text := stage.told(self._stage.scene)):
+            self._write(f"after fork {fork + 1} of {forks}: {text}")
+        if found:
+            self._write(found)
+
+    def note(self, text: str, arm: str = "") -> None:
         """Write a finding."""
+        self._stage.lose(arm)
         self._write(text)
 
     def close(self) -> None:
@@ -81,7 +111,7 @@ class Lines:
 
 
 class Drawn:
-    """Draws one line on a terminal, again and again, below the lines that stay; gone at the end."""
+    """Draws a few lines on a terminal, again and again, below those that stay; gone at the end."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], int]) -> None:
         """Draw on `stream`, not more often than `clock` (monotonic, ns) allows."""
@@ -89,7 +119,8 @@ class Drawn:
         self._unicode = words.unicode(self._console.encoding)
         self._clock = clock
         self._live: Live | None = None
-        self._phase = ""
+        self._state = State()
+        self._stage = Stage()
         self._next = 0
 
     def start(self, plan: str) -> None:
@@ -98,25 +129,34 @@ class Drawn:
 
     def phase(self, text: str) -> None:
         """Draw what happens now, at once: phases are few and no turn runs between them."""
-        self._phase = text
-        self._draw(self._text(text, "dim"))
+        self._state.phase = text
+        self._draw()
+
+    def begin(self, point: str, arms: Sequence[str], baseline: str, figure: str, cores: int) -> None:
+        """Draw nothing yet: there is no figure."""
+        self._stage.begin(point, arms, baseline, figure, cores)
+
+    def turn(self, arm: str, round_: int, cost: int, units: int, busy: int, foreign: int) -> None:
+        """Add a few numbers, and draw nothing."""
+        self._stage.turn(arm, round_, cost, units, busy, foreign)
 
     def advance(self, arm: str, fork: int, forks: int, fraction: float, seconds_left: float) -> None:
-        """Draw how far it is, unless the last drawing is too fresh."""
+        """Draw how far it is and how the arms stand, unless the last drawing is too fresh."""
+        del arm
         if self._clock() < self._next:
             return
-        line = Table.grid(padding=(0, 1))
-        line.add_row(
-            ProgressBar(total=1.0, completed=min(max(fraction, 0.0), 1.0), width=_BAR),
-            self._text(f"{fraction:4.0%}", "bold"),
-            self._text(f"fork {fork + 1} of {forks}"),
-            self._text(f"{units.left(seconds_left)} left"),
-            self._text(arm, "dim"),
-        )
-        self._draw(line)
+        self._state = State(fraction, fork, forks, seconds_left)
+        self._draw()
 
-    def note(self, text: str) -> None:
+    def end(self, fork: int, forks: int) -> None:
+        """Close the books of the fork; what disturbed it is written above what is drawn."""
+        del fork, forks
+        if found := self._stage.end():
+            self._print(found, "yellow")
+
+    def note(self, text: str, arm: str = "") -> None:
         """Write a finding above what is drawn; it stays."""
+        self._stage.lose(arm)
         self._print(text, "yellow")
 
     def close(self) -> None:
@@ -125,16 +165,11 @@ class Drawn:
             self._live.stop()
             self._live = None
 
-    def _text(self, text: str, style: str = "") -> Text:
-        line = words.clean(text)
-        line = line if self._unicode else words.to_ascii(line)
-        return Text(line, style, no_wrap=True, overflow="ellipsis" if self._unicode else "crop")
-
     def _print(self, text: str, style: str) -> None:
         line = words.clean(text)
         self._console.print(Text(line if self._unicode else words.to_ascii(line), style))
 
-    def _draw(self, line: Text | Table) -> None:
+    def _draw(self) -> None:
         if self._live is None:
             self._live = Live(
                 console=self._console,
@@ -144,7 +179,9 @@ class Drawn:
                 redirect_stderr=False,
             )
             self._live.start()
-        self._live.update(line, refresh=True)
+        width, height = self._console.size
+        lines = panel.draw(self._state, self._stage.scene, width, height, unicode=self._unicode)
+        self._live.update(lines, refresh=True)
         self._next = self._clock() + _EVERY
 
 

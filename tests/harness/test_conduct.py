@@ -28,6 +28,7 @@ from harness.measure.tally import Tally
 from harness.measure.wire import Played, Turn
 from harness.plan import FLOOR
 from harness.results import Result, Trial
+from harness.show.progress import Silent
 from scenarios import samples
 from scenarios.arm import Arm
 from stacks import service, shop
@@ -39,7 +40,7 @@ GRPC = Arm(name="grpc", stack="grpc-protobuf")
 TCP = Arm(name="tcp", stack="tcp-msgpack")
 
 
-class Watch:
+class Watch(Silent):
     """An observer that does something once, at a turn."""
 
     def __init__(self, act: Callable[[], None] | None = None, *, after: float = 0.3) -> None:
@@ -47,9 +48,6 @@ class Watch:
         self.after = after
         self.notes: list[str] = []
         self.phases: list[str] = []
-
-    def start(self, plan: str) -> None:
-        pass
 
     def phase(self, text: str) -> None:
         self.phases.append(text)
@@ -59,11 +57,8 @@ class Watch:
             act, self.act = self.act, None
             act()
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, arm: str = "") -> None:
         self.notes.append(text)
-
-    def close(self) -> None:
-        pass
 
 
 def trial(

@@ -33,7 +33,7 @@ class Notes(progress.Silent):
     def __init__(self):
         self.notes: list[str] = []
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, arm: str = "") -> None:
         self.notes.append(text)
 
 

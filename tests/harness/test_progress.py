@@ -97,11 +97,17 @@ def test_a_part_tells_of_the_whole():
     part.start("plan")
     part.phase("starting")
     part.advance("a", 2, 5, 0.5, 12.0)
-    part.note("odd")
+    part.begin("16 users", ["a"], "a", "time/call", 2)
+    part.turn("a", 3, 100, 2, 120, 1)
+    part.end(2, 5)
+    part.note("odd", "a")
     part.close()
     assert calls == [
         ("phase", "trial 2 of 4: plan"),
         ("phase", "trial 2 of 4: starting"),
-        ("advance", "trial 2 of 4: a", 2, 5, 0.375, 72.0),
-        ("note", "trial 2 of 4: odd"),
+        ("advance", "a", 2, 5, 0.375, 72.0),
+        ("begin", "trial 2 of 4: 16 users", ["a"], "a", "time/call", 2),
+        ("turn", "a", 3, 100, 2, 120, 1),
+        ("end", 2, 5),
+        ("note", "trial 2 of 4: odd", "a"),
     ]

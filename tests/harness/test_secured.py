@@ -15,6 +15,7 @@ from harness import machine, results
 from harness.measure import conduct
 from harness.measure.observer import Observer
 from harness.plan import FLOOR, Wish, trials
+from harness.show.progress import Silent
 from scenarios.arm import Arm
 from stacks import certificates
 
@@ -28,7 +29,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-class Watch:
+class Watch(Silent):
     """An observer that looks at the folder of temporary files while arms play, and may do something."""
 
     def __init__(self, folder, act=None):
@@ -36,22 +37,13 @@ class Watch:
         self.seen = set()
         self.act = act
 
-    def start(self, plan):
-        pass
-
-    def phase(self, text):
-        pass
-
     def advance(self, arm, fork, forks, fraction, seconds_left):
         self.seen |= {path.name for path in self.folder.glob("rpcduel-*/*")}
         if self.act:
             self.act()
 
-    def note(self, text):
+    def note(self, text, arm=""):
         raise AssertionError(text)
-
-    def close(self):
-        pass
 
 
 def play(observer: Observer, *arms, channel="per-user", **wish):
