@@ -22,6 +22,7 @@ DEFECT = 70
 
 COMMANDS = {
     "run": ("harness.cli.run", "Measure stacks against each other and show the comparison."),
+    "init": ("harness.cli.init", "Write a suite to start from."),
     "gate": ("harness.cli.gate", "Say whether a candidate costs more than its base; for CI."),
     "compare": ("harness.cli.compare", "Hold two stored results against each other: what has changed?"),
     "report": ("harness.cli.report", "Show a stored result: table, Markdown, CSV or JSON."),

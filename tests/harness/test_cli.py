@@ -116,7 +116,9 @@ def stored(tmp_path, monkeypatch):
     return tmp_path / "results"
 
 
-@pytest.mark.parametrize("name", ["", "compare", "gate", "list", "report", "schema", "serve", "tap"])
+@pytest.mark.parametrize(
+    "name", ["", "compare", "gate", "init", "list", "report", "schema", "serve", "tap"]
+)
 def test_help(name):
     args = [name, "--help"] if name else ["--help"]
     found = CliRunner().invoke(group, args, prog_name="rpcduel", terminal_width=80)
@@ -153,7 +155,7 @@ def test_an_unknown_command_gets_the_nearest(capsys):
     assert main(["repot"]) == 2
     assert "no command 'repot'; did you mean 'report'?" in capsys.readouterr().err
     assert main(["xyzzy"]) == 2
-    assert "commands are: run, gate, compare, report" in capsys.readouterr().err
+    assert "commands are: run, init, gate, compare, report" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
