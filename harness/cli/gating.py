@@ -27,11 +27,15 @@ class Look(Part):
     def __init__(self, observer: Observer, number: int, looks: int) -> None:
         """Be look `number` (from 0) of at most so many; how long later ones take is nobody's to know."""
         super().__init__(observer, 0, 1, 0.0)
+        self._more = number > 0
         self._look = f"look {number + 1} of at most {looks}"
 
-    def begin(self, point: str, arms: Sequence[str], baseline: str, figure: str, cores: int) -> None:
-        """Pass on as it is, so that forks of all looks are taken together."""
-        self._observer.begin(point, arms, baseline, figure, cores)
+    def begin(
+        self, point: str, arms: Sequence[str], baseline: str, figure: str, cores: int, *, more: bool = False
+    ) -> None:
+        """Let the forks of all looks be taken together."""
+        del more
+        super().begin(point, arms, baseline, figure, cores, more=self._more)
 
     def _named(self, text: str) -> str:
         return f"{self._look}: {text}"

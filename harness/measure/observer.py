@@ -21,10 +21,13 @@ class Observer(Protocol):
         """Take what happens now: ``starting grpc-protobuf``."""
         ...
 
-    def begin(self, point: str, arms: Sequence[str], baseline: str, figure: str, cores: int) -> None:
+    def begin(
+        self, point: str, arms: Sequence[str], baseline: str, figure: str, cores: int, *, more: bool = False
+    ) -> None:
         """Take what a trial holds against each other: ``16 users, small``, and its arms.
 
         `figure` says what turns cost: ``time/call``, ``time/msg`` or ``p50``. `cores` are the machine's.
+        With `more` its forks come to those of the trial before, which was the same.
         """
         ...
 
@@ -74,9 +77,11 @@ class Part:
         """Say which part it is, where there are several."""
         self._observer.phase(self._named(text))
 
-    def begin(self, point: str, arms: Sequence[str], baseline: str, figure: str, cores: int) -> None:
+    def begin(
+        self, point: str, arms: Sequence[str], baseline: str, figure: str, cores: int, *, more: bool = False
+    ) -> None:
         """Say which part it is, where there are several."""
-        self._observer.begin(self._named(point), arms, baseline, figure, cores)
+        self._observer.begin(self._named(point), arms, baseline, figure, cores, more=more)
 
     def turn(self, arm: str, round_: int, cost: int, units: int, busy: int, foreign: int) -> None:
         """Pass on."""

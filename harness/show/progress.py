@@ -18,7 +18,7 @@ from harness.show.stage import Stage
 _EVERY = 200_000_000
 """Nanoseconds between two drawings at the least: drawing costs CPU that the next turn must not see.
 
-Measured with seven arms, on a 2-core virtual machine: 0.9 µs a turn, and 0.75 ms a drawing, so 0.4 % of a core.
+Measured with seven arms, on a virtual machine: 0.9 µs a turn, and 0.75 ms a drawing, so 0.4 % of a core.
 """
 
 
@@ -31,7 +31,9 @@ class Silent:
     def phase(self, text: str) -> None:
         """Show nothing."""
 
-    def begin(self, point: str, arms: Sequence[str], baseline: str, figure: str, cores: int) -> None:
+    def begin(
+        self, point: str, arms: Sequence[str], baseline: str, figure: str, cores: int, *, more: bool = False
+    ) -> None:
         """Show nothing."""
 
     def turn(self, arm: str, round_: int, cost: int, units: int, busy: int, foreign: int) -> None:
@@ -71,11 +73,13 @@ class Lines:
             self._phases.add(text)
             self._write(text)
 
-    def begin(self, point: str, arms: Sequence[str], baseline: str, figure: str, cores: int) -> None:
+    def begin(
+        self, point: str, arms: Sequence[str], baseline: str, figure: str, cores: int, *, more: bool = False
+    ) -> None:
         """Write what is measured."""
         self._said = -1
-        if self._stage.begin(point, arms, baseline, figure, cores):
-            self._write(point)
+        self._stage.begin(point, arms, baseline, figure, cores, more=more)
+        self._write(point)
 
     def turn(self, arm: str, round_: int, cost: int, units: int, busy: int, foreign: int) -> None:
         """Write nothing yet."""
@@ -86,13 +90,14 @@ class Lines:
         del arm
         if fork != self._said:
             self._said = fork
-            self._write(f"fork {fork + 1} of {forks}: {fraction:.0%} done, {units.left(seconds_left)} left")
+            left = f"{units.left(seconds_left)} left"
+            self._write(f"{self._place()}fork {fork + 1} of {forks}: {fraction:.0%} done, {left}")
 
     def end(self, fork: int, forks: int) -> None:
         """Write how the arms stand, where there are ratios."""
         found = self._stage.end()
         if self._stage.scene and (text := stage.told(self._stage.scene)):
-            self._write(f"after fork {fork + 1} of {forks}: {text}")
+            self._write(f"{self._place()}after fork {fork + 1} of {forks}: {text}")
         if found:
             self._write(found)
 
@@ -103,6 +108,10 @@ class Lines:
 
     def close(self) -> None:
         """Leave nothing behind, for there is nothing."""
+
+    def _place(self) -> str:
+        scene = self._stage.scene
+        return f"{scene.place}: " if scene and scene.place else ""
 
     def _write(self, text: str) -> None:
         line = words.clean(text)
@@ -132,9 +141,11 @@ class Drawn:
         self._state.phase = text
         self._draw()
 
-    def begin(self, point: str, arms: Sequence[str], baseline: str, figure: str, cores: int) -> None:
+    def begin(
+        self, point: str, arms: Sequence[str], baseline: str, figure: str, cores: int, *, more: bool = False
+    ) -> None:
         """Draw nothing yet: there is no figure."""
-        self._stage.begin(point, arms, baseline, figure, cores)
+        self._stage.begin(point, arms, baseline, figure, cores, more=more)
 
     def turn(self, arm: str, round_: int, cost: int, units: int, busy: int, foreign: int) -> None:
         """Add a few numbers, and draw nothing."""

@@ -45,16 +45,16 @@ class Stage:
         self.scene: Scene | None = None
         self._disturbed = False
 
-    def begin(self, point: str, arms: Sequence[str], baseline: str, figure: str, cores: int) -> bool:
-        """Start anew, and tell so; the same trial once more goes on instead, as looks of a gate do."""
-        known = self.scene
+    def begin(
+        self, point: str, arms: Sequence[str], baseline: str, figure: str, cores: int, *, more: bool = False
+    ) -> None:
+        """Start anew; with `more` the arms stand as they did."""
         place, _, what = point.rpartition(": ")
-        key = (place, what, tuple(arms), baseline)
-        if known and (known.place, known.point, known.arms, known.baseline) == key:
-            return False
+        if more and self.scene:
+            self.scene.place = place
+            return
         self._disturbed = False
-        self.scene = Scene(*key, figure, Standing(arms, baseline, cores))
-        return True
+        self.scene = Scene(place, what, tuple(arms), baseline, figure, Standing(arms, baseline, cores))
 
     def turn(self, arm: str, round_: int, cost: int, units: int, busy: int, foreign: int) -> None:
         """Add a turn."""

@@ -91,7 +91,7 @@ def test_a_part_tells_of_the_whole():
 
     class Heard:
         def __getattr__(self, name):
-            return lambda *values: calls.append((name, *values))
+            return lambda *values, **named: calls.append((name, *values, *named.values()))
 
     part: Observer = Part(Heard(), 1, 4, 30.0)
     part.start("plan")
@@ -106,7 +106,7 @@ def test_a_part_tells_of_the_whole():
         ("phase", "trial 2 of 4: plan"),
         ("phase", "trial 2 of 4: starting"),
         ("advance", "a", 2, 5, 0.375, 72.0),
-        ("begin", "trial 2 of 4: 16 users", ["a"], "a", "time/call", 2),
+        ("begin", "trial 2 of 4: 16 users", ["a"], "a", "time/call", 2, False),
         ("turn", "a", 3, 100, 2, 120, 1),
         ("end", 2, 5),
         ("note", "trial 2 of 4: odd", "a"),

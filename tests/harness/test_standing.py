@@ -157,7 +157,7 @@ def test_whatever_comes_bounds_hold_the_value(turns, ends):
 
 def staged(*, forks=2, arms=ARMS, lost=(), point="trial 1 of 2: 16 users, small"):
     found = Stage()
-    assert found.begin(point, arms, "grpc-protobuf", "time/call", 2)
+    found.begin(point, arms, "grpc-protobuf", "time/call", 2)
     costs = {arm: COSTS.get(arm, 300_000 + 1000 * k) for k, arm in enumerate(arms)}
     for fork in range(forks):
         play(found.scene.standing, count=60, sd=0.05, costs=costs, seed=fork)
@@ -253,19 +253,20 @@ def test_foreign_cpu_is_told_once_a_trial():
         assert found.end() == ""
 
 
-def test_the_same_trial_goes_on():
-    found = staged(forks=3)
-    assert not found.begin("trial 1 of 2: 16 users, small", list(ARMS), "grpc-protobuf", "time/call", 2)
+def test_looks_are_taken_together():
+    found = staged(forks=3, point="look 1 of at most 3: 16 users, small")
+    found.begin("look 2 of at most 3: 16 users, small", ARMS, "grpc-protobuf", "time/call", 2, more=True)
+    assert (found.scene.place, found.scene.standing.forks) == ("look 2 of at most 3", 3)
     play(found.scene.standing, sd=0.05, seed=9)
     assert found.scene.standing.ratio("rest-json").basis == "interval"
-    assert found.begin("trial 1 of 2: 16 users, small", list(ARMS[:2]), "grpc-protobuf", "time/call", 2)
-    assert found.scene.standing.forks == 0
+    found.begin("16 users, small", ARMS, "grpc-protobuf", "time/call", 2)
+    assert (found.scene.place, found.scene.standing.forks) == ("", 0)
 
 
 def test_lines_tell_the_ratios_after_every_fork():
     out = io.StringIO()
     written = progress.Lines(out)
-    written.begin("16 users, small", ARMS, "grpc-protobuf", "time/call", 2)
+    written.begin("trial 1 of 2: 16 users, small", ARMS, "grpc-protobuf", "time/call", 2)
     for fork in range(2):
         for number in range(10):
             for arm, cost in COSTS.items():
@@ -274,15 +275,17 @@ def test_lines_tell_the_ratios_after_every_fork():
         written.end(fork, 2)
     written.note("rest-json failed: gone", "rest-json")
     assert out.getvalue().splitlines() == [
-        "16 users, small",
-        "fork 1 of 2: 0% done, about 20 s left",
+        "trial 1 of 2: 16 users, small",
+        "trial 1 of 2: fork 1 of 2: 0% done, about 20 s left",
         (
-            "after fork 1 of 2: rest-json 0.180× (0.180 to 0.180), tcp-msgpack 0.084× (0.084 to 0.084) "
+            "trial 1 of 2: after fork 1 of 2: rest-json 0.180× (0.180 to 0.180), "
+            "tcp-msgpack 0.084× (0.084 to 0.084) "
             "(time per call as multiples of grpc-protobuf; spread within this start)"
         ),
-        "fork 2 of 2: 50% done, about 19 s left",
+        "trial 1 of 2: fork 2 of 2: 50% done, about 19 s left",
         (
-            "after fork 2 of 2: rest-json 0.180× (0.180 to 0.180), tcp-msgpack 0.084× (0.084 to 0.084) "
+            "trial 1 of 2: after fork 2 of 2: rest-json 0.180× (0.180 to 0.180), "
+            "tcp-msgpack 0.084× (0.084 to 0.084) "
             "(time per call as multiples of grpc-protobuf; range of 2 starts)"
         ),
         "rest-json failed: gone",
