@@ -1,0 +1,53 @@
+"""An examination's tables in each of their forms, against golden files."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from harness.decide.sessions import Spread, Told
+from harness.doctor.check import Check
+from harness.show import checks
+
+GOLDEN = Path(__file__).parent / "golden"
+FOUND = (
+    Check(
+        name="machine",
+        question="What is there, and what disturbs?",
+        columns=("what", "found", "remedy"),
+        rows=(
+            ("CPU", "Made-up 9000, 2 cores", ""),
+            ("governor", "powersave", "set performance: cpupower frequency-set -g performance | as root"),
+            ("steal", "not visible", ""),
+        ),
+        answer="One thing disturbs.",
+    ),
+    Check("help", "How soon is help there?", ("what", "measured"), (("--help", "0.04 s"),), "", met=True),
+    Check("bare", "Is there anything?", (), (), "There is nothing.", met=False),
+)
+NOISE = Told(
+    file="results/noise/abc.json",
+    sessions=5,
+    wanted=5,
+    spreads=(Spread(users=1, metric="p50", between=0.012, within=0.009, sessions=5, freedom=3.1),),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("checks.txt", "".join(checks.terminal(check, 80) for check in FOUND)),
+        ("checks.md", checks.markdown(FOUND)),
+        ("checks.json", checks.json(FOUND, NOISE) + "\n"),
+    ],
+)
+def test_golden(name, written):
+    file = GOLDEN / name
+    if os.environ.get("UPDATE_GOLDEN") == "1":
+        file.write_text(written, encoding="utf-8")
+    assert written == file.read_text(encoding="utf-8")
+
+
+def test_a_table_is_as_wide_as_it_is_told():
+    for width in (60, 80, 120):
+        assert max(map(len, checks.terminal(FOUND[0], width).splitlines())) <= width
