@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import stacks
 from scenarios import channels
-from scenarios.catalog import MOST_ARMS, SCENARIOS
+from scenarios.arm import name_all, parse
+from scenarios.catalog import ARMS, MOST_ARMS, SCENARIOS
 from scenarios.load import WAITING, Arrivals
 from stacks import examples, hops
 
@@ -124,11 +125,12 @@ _GATE = """\
 def write(
     names: Sequence[str] = (), *, service: str = "", message: str = "", file: str = "rpcduel.toml"
 ) -> str:
-    """Write a suite that compares the stacks `names` (the default ones), by `service` or `message` if given.
+    """Write a suite that compares the stacks `names`, else what is compared unless told otherwise.
 
-    `file` is the name by which its comments call it.
+    `service` or `message` is filled in where it is given; `file` is the name by which its comments call it.
     """
-    names = list(dict.fromkeys(names or stacks.DEFAULTS))
+    compared = name_all([parse(spec) for spec in dict.fromkeys(names or ARMS)])
+    names = [arm.name for arm in compared]
     opened = ", ".join(name for name, scenario in SCENARIOS.items() if scenario.rates)
     points = _POINTS.format(
         scenarios=", ".join(SCENARIOS),
@@ -141,7 +143,9 @@ def write(
         waiting=WAITING,
     )
     arms = _ARMS.format(most=MOST_ARMS, stacks=", ".join(name for name in stacks.names() if name != "floor"))
-    arms += "".join(f"\n[arms.{_key(name)}]\nstack = {_quoted(name)}\n" for name in names)
+    for arm in compared:
+        arms += f"\n[arms.{_key(arm.name)}]\nstack = {_quoted(arm.stack)}\n"
+        arms += f"hops  = {json.dumps(arm.hops)}\n" if arm.hops else ""
     keys = _KEYS.format(modes=", ".join(channels.MODES), hops=", ".join(hops.names()))
     gate = _GATE.format(
         file=file, base=_quoted(names[0]), candidates=", ".join(map(_quoted, names[1:2] or names[:1]))

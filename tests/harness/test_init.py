@@ -12,7 +12,8 @@ import stacks
 from harness import plan, results, starter, suite
 from harness.cli import main
 from harness.suite import GateTable, _ArmTable, _Suite
-from scenarios.catalog import SCENARIOS
+from scenarios.arm import name_all, parse
+from scenarios.catalog import ARMS, SCENARIOS
 from stacks import hops
 
 SHOP = """
@@ -56,7 +57,7 @@ def uncommented(part, text):
 
 def test_it_is_the_default_comparison():
     wish, table = read(starter.write())
-    assert [arm.stack for arm in wish.arms] == list(stacks.DEFAULTS)
+    assert wish.arms == tuple(name_all([parse(spec) for spec in ARMS]))
     assert wish.baseline == stacks.DEFAULTS[0]
     assert table == GateTable()
     assert [(trial.users, trial.sample, trial.forks) for trial in plan.trials(wish)] == [
@@ -92,7 +93,7 @@ def test_there_are_examples():
 @pytest.mark.parametrize("block", BLOCKS)
 def test_each_block_of_examples_can_be_read(block):
     wish, table = read(uncommented(block, starter.write()))
-    assert (len(wish.arms) > len(stacks.DEFAULTS)) != (table != GateTable())
+    assert (len(wish.arms) > len(ARMS)) != (table != GateTable())
 
 
 @pytest.mark.parametrize("line", LINES)
