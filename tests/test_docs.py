@@ -293,11 +293,12 @@ def test_suites_in_the_documents_can_be_read(block, tmp_path):
 
 LINES = sorted(
     {
-        line.split(" #")[0].strip()
+        line.partition("  #")[0].partition(" # ")[0].strip()
         for page in PAGES
         if page.name != "CHANGELOG.md"
         for block in re.findall(r"```console\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
-        for line in re.findall(r"^\$ (rpcduel .*)$", block.replace("\\\n", " "), re.MULTILINE)
+        for whole in re.findall(r"^\$ (rpcduel .*)$", block.replace("\\\n", " "), re.MULTILINE)
+        for line in whole.split("&&")
     }
 )
 
