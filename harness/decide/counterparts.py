@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -166,28 +166,34 @@ def _points(results: Sequence[Result]) -> dict[Point, list[Played]]:
 def _pair(
     point: Point, before: list[Played], after: list[Played], pairs: list[Counterpart], lone: list[Lone]
 ) -> None:
-    """Pair arms by name, and those left by what they do where only one of each run does that."""
-    left = list(before)
-    unnamed = []
-    for one in after:
-        named = next((each for each in left if each.arm.name == one.arm.name), None)
-        if named is None:
-            unnamed.append(one)
-            continue
-        left.remove(named)
-        reason = unlike(named, one)
+    """Pair arms by name; those left if they are the same but for it; and those left by what they do."""
+    left, rest = list(before), list(after)
+    for base, candidate in _matched(left, rest, lambda ours, theirs: ours.arm.name == theirs.arm.name):
+        reason = unlike(base, candidate)
         if reason:
-            lone.append(Lone(point, one.arm.name, "both", reason))
+            lone.append(Lone(point, candidate.arm.name, "both", reason))
         else:
-            pairs.append(Counterpart(point, named, one))
-    for one in unnamed:
-        others = [each for each in left if not unlike(each, one)]
-        if len(others) == 1 and sum(not unlike(others[0], each) for each in unnamed) == 1:
-            left.remove(others[0])
-            pairs.append(Counterpart(point, others[0], one))
-        else:
-            lone.append(Lone(point, one.arm.name, "candidate"))
-    lone.extend(Lone(point, one.arm.name, "base") for one in left)
+            pairs.append(Counterpart(point, base, candidate))
+    for alike in (_renamed, lambda ours, theirs: not unlike(ours, theirs)):
+        pairs += [Counterpart(point, *match) for match in _matched(left, rest, alike)]
+    lone += [Lone(point, one.arm.name, "candidate") for one in rest]
+    lone += [Lone(point, one.arm.name, "base") for one in left]
+
+
+def _matched(
+    before: list[Played], after: list[Played], alike: Callable[[Played, Played], bool]
+) -> list[tuple[Played, Played]]:
+    """Take those out of `before` and `after` that are `alike` to no more than each other."""
+    matches = [(ours, theirs) for theirs in after for ours in before if alike(ours, theirs)]
+    found = [pair for pair in matches if all(sum(one in other for other in matches) == 1 for one in pair)]
+    for ours, theirs in found:
+        before.remove(ours)
+        after.remove(theirs)
+    return found
+
+
+def _renamed(base: Played, candidate: Played) -> bool:
+    return msgspec.structs.replace(base.arm, name=candidate.arm.name) == candidate.arm
 
 
 def unlike(base: Played, candidate: Played) -> str:

@@ -85,7 +85,7 @@ def remarks(found: Across) -> list[str]:
         ]
         lines += [f"{word}{who}: {text}" for text, who in _grouped(said, found)]
     lines += _silent(found)
-    if found.known.spreads and not found.hindrances:
+    if any(change.low is not None for one in found.arms for change in one.changes):
         lines += _basis(found)
     return [words.clean(line) for line in lines]
 
@@ -193,7 +193,8 @@ def _several(who: str) -> str:
 def _unjudged(found: Across) -> str:
     if found.hindrances:
         return "; ".join(found.hindrances)
-    return "no cost that is to be judged has an interval"
+    reasons = dict.fromkeys(change.reason for one in found.arms for change in one.changes if change.reason)
+    return "; ".join(reasons) or f"{', '.join(found.rule.metrics)} is none of the costs that both have"
 
 
 def _largest(found: Across) -> str:

@@ -3,9 +3,11 @@
 import io
 import json
 import os
+import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import click
 import msgspec
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from rich.console import Console
 
 from harness import noise, results
 from harness.cli import group, main
+from harness.cli.compare import command
 from harness.decide.across import Across, Rule, compare
 from harness.decide.known import Known, know
 from harness.noise import Noise, Point, Session
@@ -25,6 +28,7 @@ from harness.show.changes_words import sentence
 GOLDEN = Path(__file__).parent / "golden"
 METRICS = ("p50", "time", "cpu")
 VERSIONS = {"rpcduel": "0.1.0", "grpcio": "1.66.0", "python": "3.11.7", "kernel": "6.1.0"}
+DOCS = Path(__file__).parents[2] / "docs"
 PLACES = ("results/20261117T100000-unary", "results/20261124T171100-unary")
 
 
@@ -398,4 +402,24 @@ def test_costs_without_an_interval_are_named_with_the_reason(made):
     other = [replace(base[0], trial=replace(base[0].trial, users=4))]
     lines = changes.render(compare(other, other, known))
     assert "  all arms: no interval: A/A sessions are of 1 and 16 users" in lines
-    assert lines[-1].endswith("Nothing is judged: no cost that is to be judged has an interval.")
+    assert lines[-1].endswith("Nothing is judged: A/A sessions are of 1 and 16 users.")
+    assert not any("noise between sessions" in line for line in lines)
+
+
+def test_a_metric_that_an_open_loop_has_not_is_named(made):
+    known = know(Noise(1, "made-up", SESSIONS), "file")
+    base = run(made, 17, {"a": 100_000}, (1, 16))
+    found = compare(base, base, known, Rule(metrics=("time",)))
+    loop = replace(
+        found, ruling=None, arms=tuple(replace(one, changes=one.changes[:1]) for one in found.arms)
+    )
+    assert sentence(loop).endswith("Nothing is judged: time is none of the costs that both have.")
+
+
+def test_every_option_is_told_of_in_the_docs_and_links_lead_somewhere():
+    told = (DOCS / "compare.md").read_text(encoding="utf-8")
+    for option in command.params:
+        if isinstance(option, click.Option):
+            assert option.opts[0] in told, option.opts
+    for link in re.findall(r"\]\(([^)#]+)", told):
+        assert (DOCS / link).exists(), link

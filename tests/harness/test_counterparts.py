@@ -84,6 +84,15 @@ def test_arms_of_other_names_are_paired_where_only_they_do_that(made):
     assert differences(pairs[1]) == ("called old in the base", "with none → x==2")
 
 
+def test_arms_that_are_the_same_but_for_their_names_come_first(made):
+    old, new = {"needs": ("x==1",)}, {"needs": ("x==2",)}
+    base = run(made, ("a", "b"), a={"stack": "s", **old}, b={"stack": "s", **new})
+    candidate = run(made, ("c", "d"), c={"stack": "s", **new}, d={"stack": "s", **old})
+    found, lone = paired(base, candidate)
+    assert sorted(found) == [("a", "d"), ("b", "c")]
+    assert lone == []
+
+
 @pytest.mark.parametrize("swapped", [False, True])
 def test_they_are_not_where_several_do(made, swapped):
     many = run(made, a={"stack": "s"}, b={"stack": "s"}, names=("a", "b"))
