@@ -15,13 +15,13 @@ _Row = dict[str, Any]
 @click.option("--probe", is_flag=True, help="Start each hop, and ask it what it takes for gRPC.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def command(part: str | None, probe: bool, as_json: bool) -> None:
-    """List stacks, scenarios, hops and claims, or only those of one kind.
+    """List stacks, scenarios and hops, or only those of one kind; or the claims under test.
 
     A stack or hop that cannot be loaded is listed with the reason and the remedy.
     """
     if probe and part != "hops":
         raise click.UsageError("--probe is for hops: rpcduel list hops --probe")
-    found = {each: _PART[each]() for each in ([part] if part else _PARTS)}
+    found = {each: _PART[each]() for each in ([part] if part else _PARTS[:-1])}
     if probe:
         for hop in found["hops"]:
             _probe(hop)

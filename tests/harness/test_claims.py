@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -56,9 +55,9 @@ def play(made):
 
 
 def judged(number, *results):
-    """Give a claim of what `claims` says; a stand-in where it says nothing of it."""
-    found = {claim.number: claim for claim in claims.find(results)}
-    return found.get(number, SimpleNamespace(verdict=UNMEASURED, evidence=()))
+    """Give what `claims` says of a claim when it is asked for all of them."""
+    asked = [replace(result, trial=replace(result.trial, within="claims")) for result in results]
+    return claims.find(asked)[number - 1]
 
 
 def spoilt(result, spec, made, **run):
@@ -512,9 +511,17 @@ def test_equal_arms_seldom_refute_or_show_a_difference(play):
     assert verdicts.count(FAILS) <= 3
 
 
-def test_the_answer_has_the_claims(play):
+def test_the_answer_has_the_claims_that_trials_speak_to(play):
     found = compare.answer([gathered(play, {"envoy": (100, 1)})])
     assert [claim.number for claim in found.claims] == [3]
+
+
+def test_few_starts_speak_only_to_what_needs_no_interval(play):
+    for forks, numbers in ((3, [3]), (4, [3, 4, 9])):
+        first = play(AS_CLAIMED, users=16, forks=forks)
+        second = gathered(play, {"envoy": (100, 1)})
+        assert [claim.number for claim in claims.find([first, second])] == numbers
+    assert {claim.verdict for claim in claims.find([first])} == {HOLDS}
 
 
 def test_the_rules_are_written_down_for_every_claim():

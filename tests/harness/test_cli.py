@@ -233,6 +233,15 @@ def test_list_tells_of_every_stack_scenario_and_of_hops(capsys):
     assert "\nhops" in shown
 
 
+def test_list_claims_by_number_with_the_scenario_that_measures_each(capsys):
+    assert main(["list", "claims"]) == 0
+    _, *lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [str(k) for k in range(1, 10)]
+    assert lines[0].endswith("A channel is expensive: reuse it, do not open one per request. (run channels)")
+    assert main(["list", "claims", "--json"]) == 0
+    assert {row["scenario"] for row in json.loads(capsys.readouterr().out)["claims"]} <= set(SCENARIOS)
+
+
 def test_list_of_one_kind(capsys):
     assert main(["list", "hops"]) == 0
     first, *lines = capsys.readouterr().out.splitlines()

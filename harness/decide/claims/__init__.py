@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from harness.decide.claims.channels import judge_channel, judge_multiplexing
-from harness.decide.claims.claim import UNMEASURED, Claim, Judged
+from harness.decide.claims.claim import UNCLEAR, UNMEASURED, Claim, Judged, interval
 from harness.decide.claims.duplex import judge_duplex
 from harness.decide.claims.gateways import judge_fan_in, judge_kinds, judge_one_port
 from harness.decide.claims.handmade import judge_handmade
@@ -78,7 +78,10 @@ RULES = (
 
 
 def find(results: Iterable[Result]) -> tuple[Claim, ...]:
-    """Give the claims that trials can speak to, with their verdicts; all of them where that was asked."""
+    """Give the claims that trials can speak to, with their verdicts; all of them where that was asked.
+
+    Trials of too few starts for intervals do not speak to what needs them.
+    """
     everything = list(results)
     trials = list(usable(everything))
     asked = any(result.trial.within == SCENARIO for result in everything)
@@ -86,5 +89,12 @@ def find(results: Iterable[Result]) -> tuple[Claim, ...]:
     return tuple(
         Claim(number, rule.text, found.verdict, found.evidence, found.explanation)
         for number, rule, found in judged
-        if asked or found.verdict != UNMEASURED
+        if asked or _spoken_to(found)
     )
+
+
+def _spoken_to(found: Judged) -> bool:
+    if found.verdict in (UNCLEAR, UNMEASURED):
+        estimates = [one.estimate for one in found.evidence if one.estimate]
+        return any(map(interval, estimates)) or (found.verdict == UNCLEAR and not estimates)
+    return True
