@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from harness.decide.compare import Answer
 from harness.results import Result
@@ -25,7 +26,11 @@ from harness.show.figures.sketch import Sketch
 
 __all__ = ["Drawn", "draw_all", "sketch_all"]
 
-KINDS: tuple[Callable[[Scene], list[Sketch]], ...] = (
+MOST_POINTS = 48
+"""Comparisons of a run up to which response times and rounds are drawn of each; nobody would read more."""
+_LEFT_OUT = "Percentiles and rounds are not drawn of so many points; `rpcduel report` of a file of the run draws them."
+_Kinds = tuple[Callable[[Scene], list[Sketch]], ...]
+KINDS: _Kinds = (
     ratios.sketch,
     users.sketch,
     fanin.sketch,
@@ -37,6 +42,7 @@ KINDS: tuple[Callable[[Scene], list[Sketch]], ...] = (
     course.sketch,
 )
 """In the order in which they are shown."""
+_DETAILS = (percentiles.sketch, course.sketch)
 
 
 def draw_all(results: Sequence[Result], answer: Answer) -> list[Drawn]:
@@ -66,6 +72,12 @@ def sketch_all(results: Sequence[Result], answer: Answer) -> Iterator[Sketch]:
         yield gate.sketch(results, gate.rule_of(results))
         yield from course.sketch(found[0])
         return
+    many = len(answer.comparisons) > MOST_POINTS
     for scene in found:
         for sketch in KINDS:
-            yield from sketch(scene)
+            for one in sketch(scene) if not (many and sketch in _DETAILS) else ():
+                yield (
+                    replace(one, caption=f"{one.caption} {_LEFT_OUT}")
+                    if many and one.key == ratios.KEY
+                    else one
+                )

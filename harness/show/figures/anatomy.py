@@ -11,10 +11,10 @@ from harness.show import anatomy as texts
 from harness.show import units, words
 from harness.show.figures import scales
 from harness.show.figures.material import Point, Scene
-from harness.show.figures.paper import SMALL, Style
+from harness.show.figures.paper import SMALL, Style, write
 from harness.show.figures.rows import MOST, Group, Row, Rows, lay, pages
 from harness.show.figures.sketch import Entry, Panel, Sketch
-from harness.show.palette import GRID, GROUND, INK, MUTED, PARTS, Theme
+from harness.show.palette import GROUND, INK, MUTED, PARTS, Theme
 
 KEY = "anatomy"
 _THICK = 13.0
@@ -70,19 +70,13 @@ def plot(axes: Axes, theme: Theme, *, rows: Rows[Anatomy]) -> None:
     most = max(sum(part.share.value for part in one.row.held.parts) for one in placed)
     axes.set_xlim(0, max(1.0, most) * (1 + _ROOM))
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
-    axes.grid(visible=True, axis="x", color=theme.pick(GRID), linewidth=0.8)
     for one in placed:
         start = 0.0
         for part in one.row.held.parts:
             _part(axes, theme, one.y, start, part)
             start += part.share.value
-        style: Style = {
-            "va": "center",
-            "fontsize": SMALL,
-            "color": theme.pick(INK),
-            "textcoords": "offset points",
-        }
-        axes.annotate(scales.time(one.row.held.time), (start, one.y), xytext=(6, 0), **style)
+        style: Style = {"va": "center", "fontsize": SMALL, "color": theme.pick(INK)}
+        write(axes, (start, one.y), scales.time(one.row.held.time), away=(6, 0), **style)
     axes.axvline(1, color=theme.pick(MUTED), linewidth=1.0, zorder=1)
 
 

@@ -11,11 +11,12 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from harness import twins
-from harness.decide import rounds, stats
+from harness.decide import rounds
 from harness.decide.rounds import WHOLE, Rounds, Rows
 from harness.results import Turns
 from harness.show import words
 from harness.show.figures.material import Point, Scene
+from harness.show.figures.paper import stroke
 from harness.show.figures.ratios import METRICS
 from harness.show.figures.rows import Group, Placed, Row, lay, pages
 from harness.show.figures.rows import Rows as Lanes
@@ -101,8 +102,14 @@ def _costs(turns: Turns, rows: Rows, metric: str) -> Numbers:
 
 
 def _binned(values: Numbers) -> Numbers:
-    parts = np.array_split(values, min(_BINS, max(1, len(values))))
-    return np.array([stats.median_ln_ratio(np.exp(part), np.ones(len(part))) for part in parts])
+    """Give medians of about `_BINS` runs of values next to each other; NaN where one has none."""
+    size = max(1, -(-len(values) // _BINS))
+    padded = np.append(values, np.full(-len(values) % size, np.nan)).reshape(-1, size)
+    filled = ~np.isnan(padded).all(axis=1)
+    found = np.full(len(padded), np.nan)
+    if filled.any():
+        found[filled] = np.nanmedian(padded[filled], axis=1)
+    return found
 
 
 def _page(scene: Scene, lanes: Lanes[Course], suffix: str) -> Sketch:
@@ -144,10 +151,13 @@ def plot(axes: Axes, theme: Theme, *, lanes: Lanes[Course], height: float, forks
     axes.set_xticks([fork + 0.5 for fork in range(forks)], [str(fork + 1) for fork in range(forks)])
     axes.set_xlabel("start (fork)")
     axes.tick_params(axis="x", length=0)
+    axes.grid(visible=False, axis="x")
     for fork in range(1, forks):
         axes.axvline(fork, color=theme.pick(GRID), linewidth=0.8)
-    for one in lanes.placed():
-        axes.plot([0, forks], [one.y, one.y], color=theme.pick(GRID), linewidth=0.8)
+    placed = list(lanes.placed())
+    middles = [y for one in placed for y in (one.y, one.y, np.nan)]
+    stroke(axes, [0, forks, np.nan] * len(placed), middles, color=theme.pick(GRID), linewidth=0.8)
+    for one in placed:
         _lane(axes, theme, one, height)
 
 
@@ -158,10 +168,11 @@ def _lane(axes: Axes, theme: Theme, one: Placed[Course], height: float) -> None:
     for fork, values in enumerate(course.forks):
         xs += [fork + 0.06 + 0.88 * (np.arange(len(values)) + 0.5) / max(1, len(values)), np.array([np.nan])]
         ys += [_place(one.y, values, height), np.array([np.nan])]
-    axes.plot(np.concatenate(xs), np.concatenate(ys), color=theme.pick(course.look.pair), linewidth=1.1)
-    middles = np.arange(len(course.means)) + 0.5
-    levels = _place(one.y, course.means, height)
-    axes.hlines(levels, middles - 0.3, middles + 0.3, color=theme.pick(INK), linewidth=1.4)
+    stroke(axes, np.concatenate(xs), np.concatenate(ys), color=theme.pick(course.look.pair), linewidth=1.1)
+    levels = np.repeat(_place(one.y, course.means, height), 3)
+    levels[2::3] = np.nan
+    ends = [end for fork in range(len(course.means)) for end in (fork + 0.2, fork + 0.8, fork + 0.9)]
+    stroke(axes, ends, levels, color=theme.pick(INK), linewidth=1.4)
 
 
 def _place(y: float, values: Numbers, height: float) -> Numbers:

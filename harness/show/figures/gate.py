@@ -20,7 +20,7 @@ from harness.decide.gate import Decision, Rule
 from harness.decide.judge import Verdict, judge
 from harness.results import Result
 from harness.show import palette, words
-from harness.show.figures.paper import SMALL, Style
+from harness.show.figures.paper import SMALL, Style, stroke, write
 from harness.show.figures.sketch import Panel, Sketch
 from harness.show.palette import GRID, INK, MUTED, Look, Theme
 
@@ -173,6 +173,7 @@ def plot(axes: Axes, theme: Theme, *, metric: Metric, rule: Rule, limits: tuple[
     axes.set_ylim(100 * limits[0], 100 * limits[1])
     axes.set_xticks([count for count, _ in metric.looks] or [len(forks)])
     axes.set_xlabel("starts")
+    axes.grid(visible=False, axis="x")
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:+g} %".replace("-", "−") if value else "0")
     axes.axhline(0, color=theme.pick(MUTED), linewidth=1.0)
@@ -184,21 +185,25 @@ def plot(axes: Axes, theme: Theme, *, metric: Metric, rule: Rule, limits: tuple[
         "markersize": 3.5,
         "markeredgewidth": 0.0,
     }
-    axes.plot(forks, 100 * metric.changes, color=theme.pick(metric.look.pair), **style)
+    stroke(axes, forks.astype(float), 100 * metric.changes, color=theme.pick(metric.look.pair), **style)
     for count, verdict in metric.looks:
         place = count + 0.5
         axes.axvline(place, color=theme.pick(GRID), linewidth=0.8, zorder=0)
         if verdict.low is None or verdict.high is None or verdict.change is None:
             continue
-        axes.plot(
-            [place, place], [100 * verdict.low, 100 * verdict.high], color=theme.pick(INK), linewidth=2.2
+        stroke(
+            axes,
+            [place, place],
+            [100 * verdict.low, 100 * verdict.high],
+            color=theme.pick(INK),
+            linewidth=2.2,
         )
-        axes.plot([place], [100 * verdict.change], color=theme.pick(INK), marker="D", markersize=4.0)
-        axes.annotate(
-            verdict.outcome,
+        stroke(axes, [place], [100 * verdict.change], color=theme.pick(INK), marker="D", markersize=4.0)
+        write(
+            axes,
             (place, 100 * verdict.high),
-            xytext=(0, 3),
-            textcoords="offset points",
+            verdict.outcome,
+            away=(0, 3),
             ha="right" if count > len(forks) / 2 else "center",
             fontsize=SMALL - 0.5,
             color=theme.pick(INK),

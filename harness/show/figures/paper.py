@@ -9,10 +9,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.transforms import ScaledTranslation
+from numpy.typing import NDArray
 
 from harness.show.figures.sketch import Entry, Panel, Sketch
 from harness.show.palette import GRID, GROUND, INK, LIGHT, MUTED, Look, Theme
@@ -28,10 +31,23 @@ Style = dict[str, Any]
 """Properties of an artist, as matplotlib takes them."""
 _TOP, _RIGHT, _BOTTOM, _HEAD, _LINE = 4.0, 14.0, 4.0, 20.0, 15.0
 _SWATCH, _GAP = 22.0, 14.0
+Numbers = NDArray[np.float64]
 _STYLE: dict[Any, Any] = {
     "font.size": TEXT,
     "text.parse_math": False,
     "axes.linewidth": 0.8,
+    "axes.facecolor": "none",
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.labelsize": SMALL,
+    "axes.spines.left": False,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "grid.linewidth": 0.8,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "xtick.major.size": 3.0,
+    "ytick.major.size": 0.0,
     "hatch.linewidth": 0.7,
     "lines.linewidth": 1.6,
     "lines.markersize": 5.0,
@@ -39,6 +55,7 @@ _STYLE: dict[Any, Any] = {
     "axes.unicode_minus": True,
     "path.simplify": True,
 }
+_MUTED: tuple[Any, ...] = ("axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
 
 
 class Picture(Figure):
@@ -54,11 +71,13 @@ class Picture(Figure):
 
 
 @contextmanager
-def styled() -> Iterator[None]:
+def styled(theme: Theme = LIGHT) -> Iterator[None]:
     """Draw in our style, whatever the user has set, and leave that as it was."""
+    muted = theme.pick(MUTED)
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
+        mpl.rcParams.update(dict.fromkeys(_MUTED, muted) | {"grid.color": theme.pick(GRID)})
         yield
 
 
@@ -70,7 +89,7 @@ def draw(sketch: Sketch, theme: Theme = LIGHT) -> Picture:
     heights = [max(_HEAD + panel.height + panel.below for panel in row) for row in rows]
     spare = 6.0 if legend else 0.0
     height = _TOP + len(legend) * _LINE + spare + sum(heights) + len(notes) * (SMALL + 4) + _BOTTOM
-    with styled():
+    with styled(theme):
         picture = Picture(figsize=(WIDTH / _POINTS, height / _POINTS), facecolor=theme.pick(GROUND))
         pen = _Pen(picture, height, theme)
         top = pen.legend(legend, _TOP) + spare
@@ -149,31 +168,46 @@ class _Pen:
             axes = self._picture.add_axes(
                 (x / WIDTH, bottom / self._height, width / WIDTH, panel.height / self._height)
             )
-            fill(axes, panel, self._theme)
+            panel.draw(axes, self._theme)
             if panel.title:
                 self.text(x, top + _HEAD - 7, panel.title, colour=self._theme.pick(MUTED))
             x += width
 
 
-def fill(axes: Axes, panel: Panel, theme: Theme) -> None:
-    """Draw a panel on `axes`, which may be anybody's."""
-    dress(axes, theme)
-    panel.draw(axes, theme)
-
-
 def dress(axes: Axes, theme: Theme) -> None:
-    """Take from axes all that says nothing."""
+    """Give axes that somebody else made the style that ours are born with."""
     muted = theme.pick(MUTED)
-    axes.set_facecolor("none")
     axes.set_axisbelow(True)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(muted)
     axes.tick_params(which="both", color=muted, labelcolor=muted, labelsize=SMALL, length=3, width=0.8)
     axes.tick_params(axis="y", which="both", length=0)
-    axes.grid(visible=True, axis="y", color=theme.pick(GRID), linewidth=0.8)
+    axes.grid(visible=True, color=theme.pick(GRID), linewidth=0.8)
     axes.xaxis.label.set(color=muted, fontsize=SMALL)
-    axes.yaxis.label.set(color=muted, fontsize=SMALL)
+
+
+def stroke(axes: Axes, xs: Sequence[float] | Numbers, ys: Sequence[float] | Numbers, **style: Any) -> None:
+    """Draw a line, or markers, on axes whose limits are set; `plot` would work out its own in vain."""
+    axes.add_artist(Line2D(xs, ys, **style))
+
+
+def write(
+    axes: Axes,
+    place: tuple[float, float],
+    text: str,
+    *,
+    away: tuple[float, float] = (0.0, 0.0),
+    beside: bool = False,
+    **style: Any,
+) -> None:
+    """Write at a place, in data, so many points `away` from it; `beside` takes x as a share of the axes."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    across, up = away
+    base = axes.get_yaxis_transform() if beside else axes.transData
+    moved = base + ScaledTranslation(across / _POINTS, up / _POINTS, figure.dpi_scale_trans)
+    axes.text(*place, text, transform=moved, **style)
 
 
 def line_style(look: Look, theme: Theme) -> Style:
@@ -211,9 +245,10 @@ def handles(entries: Sequence[Entry], theme: Theme) -> list[Line2D | Patch]:
 
 def draw_on(given: Sequence[Axes], sketch: Sketch, theme: Theme = LIGHT) -> Figure:
     """Draw the panels of a figure on axes of somebody else's, as many as it has; gives their figure."""
-    with styled():
+    with styled(theme):
         for axes, panel in zip(given, sketch.panels, strict=True):
-            fill(axes, panel, theme)
+            dress(axes, theme)
+            panel.draw(axes, theme)
             axes.set_title(panel.title or sketch.title, fontsize=TEXT, loc="left", color=theme.pick(MUTED))
         if sketch.legend:
             given[0].legend(handles=handles(sketch.legend, theme), fontsize=SMALL, frameon=False)

@@ -17,9 +17,9 @@ from harness.decide.rounds import Rounds
 from harness.show import words
 from harness.show.figures import scales
 from harness.show.figures.material import Point, Scene, names
-from harness.show.figures.paper import Style, line_style
+from harness.show.figures.paper import Style, line_style, stroke
 from harness.show.figures.sketch import Entry, Panel, Sketch
-from harness.show.palette import GRID, Look, Theme
+from harness.show.palette import Look, Theme
 
 KEY = "percentiles"
 MOST = 8
@@ -111,14 +111,13 @@ def plot(
     ticks = [place for place in _LABELS if place <= x[1]]
     scales.fixed(axes, "x", x, ticks, lambda tick: _LABELS[int(tick)], scale="log")
     scales.logarithmic(axes, "y", y, scales.time)
-    axes.grid(visible=True, axis="x", color=theme.pick(GRID), linewidth=0.8)
     axes.set_xlabel("share of calls that took at most this")
     for curve in curves:
-        axes.plot(curve.rarity, curve.times, **line_style(curve.look, theme))
+        stroke(axes, curve.rarity, curve.times, **line_style(curve.look, theme))
         for place, one in ((2, curve.p50), (100, curve.p99)):
             if one and one.low is not None and one.high is not None and place <= curve.rarity[-1]:
                 style: Style = {"color": theme.pick(curve.look.pair), "linewidth": 4.0, "alpha": 0.55}
-                axes.plot([place, place], [one.low, one.high], **style)
+                stroke(axes, [place, place], [one.low, one.high], **style)
 
 
 def _curves(scene: Scene, point: Point) -> list[Curve]:

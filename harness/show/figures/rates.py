@@ -13,9 +13,9 @@ from harness.decide.comparison import ArmFigures, Estimate
 from harness.show import words
 from harness.show.figures import scales
 from harness.show.figures.material import Point, Scene, arm_of, names, series
-from harness.show.figures.paper import SMALL, Style, line_style, marker_style
+from harness.show.figures.paper import SMALL, Style, line_style, marker_style, stroke, write
 from harness.show.figures.sketch import Entry, Panel, Sketch
-from harness.show.palette import GRID, INK, MUTED, Look, Theme
+from harness.show.palette import INK, MUTED, Look, Theme
 from scenarios import slo
 from scenarios.arm import SpecError
 
@@ -117,23 +117,22 @@ def plot(
     scales.logarithmic(axes, "x", x, scales.counted)
     scales.logarithmic(axes, "y", y, scales.time)
     axes.set_xlabel("calls due a second")
-    axes.grid(visible=True, axis="x", color=theme.pick(GRID), linewidth=0.8)
     if asked:
         axes.axhline(asked.time, color=theme.pick(MUTED), linewidth=1.2, linestyle=(0, (4, 2)))
         written: Style = {"va": "bottom", "fontsize": SMALL, "color": theme.pick(INK)}
-        axes.annotate(asked.text, (x[0], asked.time), xytext=(3, 2), textcoords="offset points", **written)
+        write(axes, (x[0], asked.time), asked.text, away=(3, 2), **written)
     for look, line in lines:
         known = [(rate, one) for rate, one in line if math.isfinite(one.value)]
         rates, times = [rate for rate, _ in known], [one.value for _, one in known]
-        axes.plot(rates, times, **line_style(look, theme))
-        axes.plot(rates, times, **marker_style(look, theme))
+        stroke(axes, rates, times, **line_style(look, theme))
+        stroke(axes, rates, times, **marker_style(look, theme))
         for rate, one in known:
             if one.low is not None and one.high is not None:
-                axes.plot([rate, rate], [one.low, one.high], color=theme.pick(look.pair), linewidth=1.2)
+                stroke(axes, [rate, rate], [one.low, one.high], color=theme.pick(look.pair), linewidth=1.2)
         endless = [rate for rate, one in line if math.isinf(one.value)]
         if endless:
             style: Style = marker_style(look, theme) | {"marker": "^", "markersize": 7.0, "clip_on": False}
-            axes.plot(endless, [y[1]] * len(endless), **style)
+            stroke(axes, endless, [y[1]] * len(endless), **style)
 
 
 def _alt(points: Sequence[Point]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -11,10 +12,10 @@ from harness.decide.comparison import Comparison, Ratio
 from harness.show import units, words
 from harness.show.figures import scales
 from harness.show.figures.material import Point, Scene
-from harness.show.figures.paper import SMALL, marker_style
+from harness.show.figures.paper import SMALL, Style, marker_style, stroke, write
 from harness.show.figures.rows import MOST, Group, Row, Rows, lay, pages
 from harness.show.figures.sketch import Panel, Sketch
-from harness.show.palette import GRID, INK, MUTED, Look, Theme
+from harness.show.palette import GROUND, INK, MUTED, Look, Theme
 
 KEY = "ratios"
 METRICS = {"time": "time per {}", "cpu": "CPU per {}", "p50": "median response time"}
@@ -24,6 +25,8 @@ _CAPTION = (
 )
 _GAP = 16.0
 _NARROW = (0.94, 1.06)
+_NEAR = 0.09
+"""Of the axis' length: half a text."""
 
 
 class _Ratios:
@@ -110,7 +113,6 @@ def plot(axes: Axes, theme: Theme, *, rows: Rows[_Ratios], metric: str, named: b
     limits = _limits(rows)
     ticks = scales.round_values(*limits, most=5)
     scales.fixed(axes, "x", limits, ticks, scales.plain, scale="log")
-    axes.grid(visible=True, axis="x", color=theme.pick(GRID), linewidth=0.8)
     axes.axvline(1, color=theme.pick(MUTED), linewidth=1.0, zorder=1)
     for placed in rows.placed():
         held = placed.row.held
@@ -134,22 +136,31 @@ def _estimates(rows: Rows[_Ratios]) -> Iterator[list[float]]:
 def _row(axes: Axes, theme: Theme, y: float, held: _Ratios, metric: str) -> None:
     ratio, colour = held.ratios[metric], theme.pick(held.look.pair)
     one = ratio.estimate
-    middle = y + 3.5
+    middle = y + 3.0
     if one.low is not None and one.high is not None:
         dash = "-" if one.basis == "interval" else (0, (1.5, 1.5))
-        axes.plot([one.low, one.high], [middle, middle], color=colour, linewidth=2.0, linestyle=dash)
-    axes.plot([one.value], [middle], **marker_style(held.look, theme, hollow=not ratio.resolved))
+        stroke(axes, [one.low, one.high], [middle, middle], color=colour, linewidth=2.0, linestyle=dash)
+    stroke(axes, [one.value], [middle], **marker_style(held.look, theme, hollow=not ratio.resolved))
     text, _ = units.ratio(one, resolved=ratio.resolved)
-    axes.annotate(
-        text + held.marks[metric],
+    write(
+        axes,
         (one.value, middle),
-        xytext=(0, 4.5),
-        textcoords="offset points",
+        text + held.marks[metric],
+        away=(0, 4.0),
         ha="center",
         va="bottom",
         fontsize=SMALL - 0.5,
         color=theme.pick(INK),
+        **_backed(axes, theme, one.value),
     )
+
+
+def _backed(axes: Axes, theme: Theme, value: float) -> Style:
+    """Give text a ground of its own where it stands on the line at 1."""
+    low, high = axes.get_xlim()
+    if abs(math.log(value)) > _NEAR * math.log(high / low):
+        return {}
+    return {"bbox": {"facecolor": theme.pick(GROUND), "edgecolor": "none", "pad": 0.6}}
 
 
 def _alt(rows: Rows[_Ratios], metrics: Sequence[str], unit: str) -> str:

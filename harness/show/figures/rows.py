@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Generic, TypeVar
 
 from matplotlib.axes import Axes
 
 from harness.show import words
-from harness.show.figures.paper import LETTER, SMALL, TEXT, Style
+from harness.show.figures.paper import LETTER, SMALL, TEXT, Style, write
 from harness.show.palette import INK, MUTED, Theme
 from harness.show.table import folded
 
@@ -28,7 +29,7 @@ class Row(Generic[T]):
     name: str
     held: T
 
-    @property
+    @cached_property
     def label(self) -> tuple[str, ...]:
         """Break the name into lines."""
         return folded(words.clean(self.name), _LETTERS)
@@ -66,7 +67,7 @@ class Rows(Generic[T]):
         longest = max(len(line) for group in self.groups for row in group.rows for line in row.label)
         return longest * TEXT * LETTER + 12
 
-    @property
+    @cached_property
     def height(self) -> float:
         """Give the height of all."""
         return sum(map(self._height, self.groups)) + _BETWEEN * (len(self.groups) - 1)
@@ -123,30 +124,21 @@ def lay(axes: Axes, rows: Rows[T], theme: Theme, *, named: bool = True) -> None:
     """Prepare axes whose y is points from the top; with names at the left and headings above groups."""
     axes.set_ylim(rows.height, 0)
     axes.set_yticks([])
-    axes.grid(visible=False, axis="y")
     if not named:
         return
-    style: Style = {"annotation_clip": False, "textcoords": "offset points", "fontsize": TEXT}
     for placed in rows.placed():
-        lines = placed.row.label
-        axes.annotate(
-            "\n".join(lines),
+        write(
+            axes,
             (0, placed.y),
-            xytext=(-8, 0),
-            xycoords=("axes fraction", "data"),
+            "\n".join(placed.row.label),
+            away=(-8, 0),
+            beside=True,
             ha="right",
             va="center",
-            color=theme.pick(INK),
             linespacing=1.05,
-            **style,
+            fontsize=TEXT,
+            color=theme.pick(INK),
         )
     for heading, y in rows.headings():
-        axes.annotate(
-            heading,
-            (0, y),
-            xytext=(-rows.left + 2, 0),
-            xycoords=("axes fraction", "data"),
-            va="baseline",
-            color=theme.pick(MUTED),
-            **{**style, "fontsize": SMALL},
-        )
+        style: Style = {"va": "baseline", "fontsize": SMALL, "color": theme.pick(MUTED)}
+        write(axes, (0, y), heading, away=(2 - rows.left, 0), beside=True, **style)

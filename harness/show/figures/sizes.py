@@ -14,9 +14,9 @@ from harness.decide.crossover import Crossover
 from harness.show import sheet, units, words
 from harness.show.figures import scales
 from harness.show.figures.material import Point, Scene, arm_of, names, series
-from harness.show.figures.paper import SMALL, Style, line_style, marker_style
+from harness.show.figures.paper import SMALL, Style, line_style, marker_style, stroke
 from harness.show.figures.sketch import Entry, Panel, Sketch
-from harness.show.palette import GRID, GROUND, INK, Look, Theme
+from harness.show.palette import GROUND, INK, Look, Theme
 from stacks.errors import SchemaError
 from stacks.examples import bytes_of
 
@@ -127,14 +127,14 @@ def plot(
         axes, "x", limits, ticks or list(map(float, sizes)), lambda size: units.size(int(size)), scale="log"
     )
     scales.logarithmic(axes, "y", scales.span(time for _, line in lines for _, time in line), scales.time)
-    axes.grid(visible=True, axis="x", color=theme.pick(GRID), linewidth=0.8)
     axes.set_xlabel("size of the message")
     for look, line in lines:
         places, times = [place for place, _ in line], [time for _, time in line]
-        axes.plot(places, times, **line_style(look, theme))
-        axes.plot(places, times, **marker_style(look, theme))
+        stroke(axes, places, times, **line_style(look, theme))
+        stroke(axes, places, times, **marker_style(look, theme))
     for number, ring in enumerate(rings, 1):
-        axes.plot(
+        stroke(
+            axes,
             [ring.x],
             [ring.y],
             linestyle="none",

@@ -12,10 +12,10 @@ from harness.decide.comparison import ArmFigures, Traffic
 from harness.show import units, words
 from harness.show.figures import scales
 from harness.show.figures.material import Point, Scene
-from harness.show.figures.paper import SMALL, Style
+from harness.show.figures.paper import SMALL, Style, write
 from harness.show.figures.rows import MOST, Group, Row, Rows, lay, pages
 from harness.show.figures.sketch import Entry, Panel, Sketch
-from harness.show.palette import GRID, GROUND, INK, MUTED, OVERHEAD, PAYLOAD, Theme
+from harness.show.palette import GROUND, INK, MUTED, OVERHEAD, PAYLOAD, Theme
 
 KEY = "bytes"
 _THICK = 12.0
@@ -95,7 +95,6 @@ def plot(axes: Axes, theme: Theme, *, rows: Rows[Bytes]) -> None:
     ]
     axes.set_xticks(ticks, [units.number(abs(tick), 0) for tick in ticks])
     axes.set_xlabel("← request, bytes        reply, bytes →")
-    axes.grid(visible=True, axis="x", color=theme.pick(GRID), linewidth=0.8)
     for one in placed:
         held = one.row.held
         _side(axes, theme, one.y, -1, held.payload_out, held.overhead_out)
@@ -117,13 +116,13 @@ def _side(axes: Axes, theme: Theme, y: float, sign: int, payload: float, overhea
     axes.barh(y, sign * payload, color=theme.pick(PAYLOAD), **style)
     if overhead:
         axes.barh(y, sign * overhead, left=sign * payload, color=theme.pick(OVERHEAD), **style)
-    axes.annotate(
+    write(
+        axes,
+        (sign * (payload + (overhead or 0)), y),
         scales.counted(payload)
         if overhead is None
         else f"{scales.counted(payload)} + {scales.counted(overhead)}",
-        (sign * (payload + (overhead or 0)), y),
-        xytext=(5 * sign, 0),
-        textcoords="offset points",
+        away=(5 * sign, 0),
         ha="left" if sign > 0 else "right",
         va="center",
         fontsize=SMALL - 0.5,

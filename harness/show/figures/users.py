@@ -11,9 +11,9 @@ from harness.decide.comparison import ArmFigures, Estimate
 from harness.show import sheet, words
 from harness.show.figures import scales
 from harness.show.figures.material import Point, Scene, arm_of, names, series
-from harness.show.figures.paper import line_style, marker_style
+from harness.show.figures.paper import line_style, marker_style, stroke
 from harness.show.figures.sketch import Entry, Panel, Sketch
-from harness.show.palette import GRID, Look, Theme
+from harness.show.palette import Look, Theme
 
 KEY = "users"
 _HEIGHT = 170.0
@@ -120,7 +120,6 @@ def plot(
     if values:
         scales.logarithmic(axes, "y", scales.span(values), write)
     axes.set_xlabel(label)
-    axes.grid(visible=True, axis="x", color=theme.pick(GRID), linewidth=0.8)
     for look, found in lines:
         draw_line(axes, theme, look, found)
 
@@ -128,11 +127,11 @@ def plot(
 def draw_line(axes: Axes, theme: Theme, look: Look, found: Sequence[tuple[float, Estimate]]) -> None:
     """Draw points with their bounds, joined."""
     places, values = [place for place, _ in found], [one.value for _, one in found]
-    axes.plot(places, values, **line_style(look, theme))
-    axes.plot(places, values, **marker_style(look, theme))
+    stroke(axes, places, values, **line_style(look, theme))
+    stroke(axes, places, values, **marker_style(look, theme))
     for place, one in found:
         if one.low is not None and one.high is not None:
-            axes.plot([place, place], [one.low, one.high], color=theme.pick(look.pair), linewidth=1.2)
+            stroke(axes, [place, place], [one.low, one.high], color=theme.pick(look.pair), linewidth=1.2)
 
 
 def _alt(points: Sequence[Point]) -> str:

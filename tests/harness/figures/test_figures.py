@@ -129,6 +129,16 @@ def test_many_rows_become_several_figures(sets):
     assert pages([Group(0, "", ())]) == []
 
 
+def test_of_very_many_points_no_details_are_drawn_and_it_says_so(sets, monkeypatch):
+    found = answer(sets.unary)
+    monkeypatch.setattr(figures, "MOST_POINTS", 1)
+    drawn = list(figures.sketch_all(sets.unary, found))
+    assert {one.key for one in drawn} == {"ratios", "users"}
+    assert "rpcduel report" in next(one for one in drawn if one.key == "ratios").caption
+    monkeypatch.setattr(figures, "MOST_POINTS", 2)
+    assert {"percentiles", "rounds"} < {one.key for one in figures.sketch_all(sets.unary, found)}
+
+
 def test_a_percentile_curve_ends_where_ten_calls_are_slower():
     counts = histogram.empty()
     histogram.record(counts, np.arange(1, 1001) * 1000)
