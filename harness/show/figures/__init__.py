@@ -28,7 +28,10 @@ __all__ = ["Drawn", "draw_all", "sketch_all"]
 
 MOST_POINTS = 48
 """Comparisons of a run up to which response times and rounds are drawn of each; nobody would read more."""
-_LEFT_OUT = "Percentiles and rounds are not drawn of so many points; `rpcduel report` of a file of the run draws them."
+_LEFT_OUT = (
+    "Percentiles and rounds are not drawn of so many points; "
+    "`rpcduel report` of one file of the run draws its own."
+)
 _Kinds = tuple[Callable[[Scene], list[Sketch]], ...]
 KINDS: _Kinds = (
     ratios.sketch,
