@@ -270,6 +270,24 @@ def test_links_lead_somewhere(page, link):
         assert fragment in {anchor(heading) for heading in headings}
 
 
+def test_modules_that_architecture_names_exist():
+    known = {
+        path.relative_to(ROOT).as_posix()
+        for part in ("harness", "scenarios", "stacks", "tests")
+        for path in (ROOT / part).rglob("*")
+    }
+    named = [
+        name
+        for name in told(text("architecture.md"))
+        if re.fullmatch(r"[\w/]+\.py|(harness|scenarios|stacks|tests)/[\w/]+", name)
+    ]
+    assert len(named) > 30
+    missing = [
+        name for name in named if not any(f"/{each}".endswith(f"/{name.rstrip('/')}") for each in known)
+    ]
+    assert missing == []
+
+
 def test_the_index_names_every_page():
     found = {link.partition("#")[0] for page, link in links() if page == DOCS / "README.md"}
     assert {page.name for page in DOCS.glob("*.md")} - found == {"README.md"}
