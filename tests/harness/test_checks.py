@@ -29,7 +29,9 @@ NOISE = Told(
     file="results/noise/abc.json",
     sessions=5,
     wanted=5,
-    spreads=(Spread(users=1, metric="p50", between=0.012, within=0.009, sessions=5, freedom=3.1),),
+    spreads=(
+        Spread(users=1, metric="p50", between=0.012, within=0.009, sessions=5, freedom=3.1, scatter=0.013),
+    ),
 )
 
 
