@@ -9,9 +9,9 @@ Format history
 3   2026-11: open loops: `open` and `slo` of a trial, `rate` and `capacity` of a run, the columns `scheduled`,
     `dropped`, `due`, `memory` and `descriptors`, histograms of ``wait``, ``lag`` and ``service``; `streams`
     and `beside` of an arm; `broken_off`; anatomy: `twin_of` of an arm, `spans` and `tapped` of a run.
+    Gates: `needs` of an arm. Claims: `within` and `routed` of a trial, `routing` of a run.
 
 What A/A sessions leave in the folder `NOISE` beside the runs has a history of its own: `harness/noise.py`.
-    Gates: `needs` of an arm. Claims: `within` and `routed` of a trial, `routing` of a run.
 """
 
 from __future__ import annotations

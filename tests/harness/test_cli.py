@@ -116,9 +116,7 @@ def stored(tmp_path, monkeypatch):
     return tmp_path / "results"
 
 
-@pytest.mark.parametrize(
-    "name", ["", "compare", "gate", "init", "list", "report", "schema", "serve", "tap"]
-)
+@pytest.mark.parametrize("name", ["", "compare", "gate", "init", "list", "report", "schema", "serve", "tap"])
 def test_help(name):
     args = [name, "--help"] if name else ["--help"]
     found = CliRunner().invoke(group, args, prog_name="rpcduel", terminal_width=80)
@@ -361,7 +359,7 @@ def test_report_of_one_file_as_a_table(stored, capsys):
 
 @pytest.mark.parametrize(
     ("form", "start"),
-    [("md", "## unary"), ("csv", "scenario,users,sample,arm"), ("json", '{\n  "format": 1')],
+    [("md", "## unary"), ("csv", "trial,scenario,method,part,users"), ("json", '{\n  "format": 1')],
 )
 def test_report_in_other_formats(stored, form, start, capsys):
     assert main(["report", "--format", form]) == 0
