@@ -22,6 +22,7 @@ from harness.decide.claims.claim import (
     more,
     whole,
 )
+from harness.decide.claims.played import Pair, Played, weigh
 from harness.decide.comparison import Estimate
 from harness.results import Failure
 from scenarios.arm import name_all, parse
@@ -499,6 +500,14 @@ def test_intervals_widen_with_the_looks_that_are_taken(play):
     assert (
         width(one) < width(one, shared(play, 100, 64)) < width(one, *(shared(play, 100, k) for k in (8, 64)))
     )
+
+
+def test_a_pair_that_is_looked_at_both_ways_round_is_one_look(play):
+    trial = Played(play({"grpc-protobuf": 100, "grpc-msgpack": 90}))
+    one, other = trial.arms
+    both = weigh([Pair(trial, one, other), Pair(trial, other, one)])
+    assert both[0].costs == weigh([Pair(trial, one, other)])[0].costs
+    assert both[1].costs["time"].low == pytest.approx(1 / both[0].costs["time"].high)
 
 
 def test_what_is_doubtful_is_said(play, made):

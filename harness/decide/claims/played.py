@@ -142,8 +142,12 @@ class Weighed(msgspec.Struct, frozen=True):
 
 
 def weigh(pairs: Sequence[Pair], metrics: Sequence[str] = COSTS) -> list[Weighed]:
-    """Give the ratios of all pairs of a claim; intervals hold for all of them together (Bonferroni)."""
-    looks = len(pairs) * len(metrics)
+    """Give the ratios of all pairs of a claim; intervals hold for all of them together (Bonferroni).
+
+    Two arms that are looked at both ways round are looked at once.
+    """
+    seen = {(id(pair.played), frozenset((pair.ours.name, pair.theirs.name))) for pair in pairs}
+    looks = len(seen) * len(metrics)
     weighed = []
     for pair in pairs:
         found = {metric: pair.played.ratio(metric, pair.ours, pair.theirs, looks) for metric in metrics}

@@ -49,9 +49,12 @@ def judge_rivals(trials: Sequence[Played]) -> Judged:
     found = [(part, pair) for part, ours, theirs in asked for pair in _pairs(trials, ours, theirs)]
     if {part for part, _ in found} <= {_COMPLEX, _FITS}:
         return unmeasured(f"unary calls on {_REST}, {_THRIFT}, {_TCP} and {_BEST} in one trial")
+    beside = [(part, pair) for part, pair in found if part == _COMPLEX]
+    found = [(part, pair) for part, pair in found if part != _COMPLEX]
     weighed = weigh([pair for _, pair in found])
+    shown = weigh([pair for _, pair in beside])  # gets no verdict, so it counts as no look
     rows: dict[str, list[Evidence]] = {part: [] for part in _PARTS}
-    for (part, _), one in zip(found, weighed, strict=True):
+    for (part, _), one in zip([*found, *beside], [*weighed, *shown], strict=True):
         rows[part].append(_row(part, one))
     parts = {part: whole(row.verdict for row in rows[part]) for part in _PARTS if part != _COMPLEX}
     if parts[_FITS] == HOLDS and not _all_rivals(found):
