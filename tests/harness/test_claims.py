@@ -381,6 +381,15 @@ def test_claim_7_where_a_core_is_busy_tcp_is_not_to_blame(play, made):
     assert judged(7, busy(made, both_ways(play, 180)), both_ways(play, 180)).verdict == UNCLEAR
 
 
+@pytest.mark.parametrize("column", ["client", "server"])
+def test_claim_7_nor_is_it_where_a_core_has_more_to_do_than_one_way_takes(play, made, column):
+    result = both_ways(play, 180)
+    name = result.trial.arms[0].name
+    for factor, verdict in ((1, FAILS), (2, UNCLEAR)):
+        scaled = made.turns(result, arm=name, **{column: lambda old, by=factor: by * old})
+        assert judged(7, scaled).verdict == verdict
+
+
 @pytest.mark.parametrize("options", [{"sd": 0.1}, {"forks": 3}])
 def test_claim_7_wide_or_no_intervals_are_unclear(play, options):
     assert judged(7, both_ways(play, 105, **options)).verdict == UNCLEAR
