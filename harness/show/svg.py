@@ -21,6 +21,7 @@ _LONG = re.compile(r"-?\d+\.\d+")
 _FONT = re.compile(r"\s*font-family:[^;]*;?")
 _COLOURS = {pair.light: f"var(--{pair.key}, {pair.light})" for pair in palette.pairs()}
 _ROUNDED = ("d", "x", "y", "x1", "x2", "y1", "y2", "width", "height", "transform", "points")
+_UNWANTED = (f"{{{_SVG}}}metadata", f"{{{_SVG}}}style")
 _INLINE = ("text", "tspan", "title", "desc")
 
 register_namespace("", _SVG)
@@ -36,13 +37,7 @@ def to_svg(figure: Figure, *, title: str, description: str, prefix: str) -> str:
     if not re.fullmatch(r"[A-Za-z][\w-]*", prefix, re.ASCII):
         raise ValueError(f"prefix {prefix!r} cannot begin an id; use letters, digits and hyphens")
     root = fromstring(_drawn(figure, prefix))  # noqa: S314 -- matplotlib wrote it a moment ago
-    for parent in list(root.iter()):
-        for element in list(parent):
-            if element.tag in (
-                f"{{{_SVG}}}metadata",
-                f"{{{_SVG}}}style",
-            ):  # a style would be the whole page's
-                parent.remove(element)
+    _drop_unwanted(root)
     root.set("style", "stroke-linejoin: round")
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)
@@ -60,6 +55,16 @@ def _drawn(figure: Figure, salt: str) -> str:
         mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": salt})
         figure.savefig(text, format="svg", metadata=nothing, facecolor="none", edgecolor="none")
     return text.getvalue()
+
+
+def _drop_unwanted(parent: Element) -> None:
+    """Take out what nobody sees, and a style that would be the whole page's."""
+    for child in list(parent):
+        unseen = child.tag == f"{{{_SVG}}}path" and child.get("style") == "fill: none"
+        if unseen or child.tag in _UNWANTED:
+            parent.remove(child)
+        else:
+            _drop_unwanted(child)
 
 
 def _rename(root: Element, prefix: str) -> None:
@@ -87,9 +92,12 @@ def _references(value: str) -> Iterator[str]:
 
 def _restyle(element: Element) -> None:
     """Take the page's font and colours, and no more digits than a screen shows."""
+    if element.get("transform", "").startswith("rotate(-0 "):
+        del element.attrib["transform"]
     for key, value in element.attrib.items():
         if key in _ROUNDED:
-            element.set(key, _LONG.sub(lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), value))
+            short = _LONG.sub(lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), value)
+            element.set(key, " ".join(short.split()))
         elif key in ("style", "fill", "stroke"):
             coloured = _COLOUR.sub(lambda found: _COLOURS.get(found[0].lower(), found[0]), value)
             element.set(key, _FONT.sub("", coloured).strip())

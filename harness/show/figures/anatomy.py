@@ -13,7 +13,7 @@ from harness.show.figures import scales
 from harness.show.figures.material import Point, Scene
 from harness.show.figures.paper import SMALL, Style, write
 from harness.show.figures.rows import MOST, Group, Row, Rows, lay, pages
-from harness.show.figures.sketch import Entry, Panel, Sketch
+from harness.show.figures.sketch import BARE, Entry, Panel, Sketch
 from harness.show.palette import GROUND, INK, MUTED, PARTS, Theme
 
 KEY = "anatomy"
@@ -49,7 +49,9 @@ def _rows(point: Point) -> tuple[Row[Anatomy], ...]:
 
 def _page(scene: Scene, rows: Rows[Anatomy]) -> Sketch:
     held = [placed.row.held for placed in rows.placed()]
-    names = [name for name in PARTS if any(part.name == name for one in held for part in one.parts)]
+    names = [
+        name for name in PARTS if any(part.name == name and part.time for one in held for part in one.parts)
+    ]
     overlap = _OVERLAP if any(one.overlap for one in held) else ""
     return Sketch(
         key=KEY,
@@ -58,7 +60,7 @@ def _page(scene: Scene, rows: Rows[Anatomy]) -> Sketch:
         alt=_alt(held),
         scenario=scene.scenario,
         comparisons=rows.indices,
-        panels=(Panel("", rows.height, partial(plot, rows=rows), left=rows.left),),
+        panels=(Panel("", rows.height, partial(plot, rows=rows), left=rows.left, below=BARE),),
         legend=tuple(Entry(_LABELS[name], PARTS[name]) for name in names),
     )
 

@@ -14,7 +14,7 @@ from harness import twins
 from harness.decide import rounds
 from harness.decide.rounds import WHOLE, Rounds, Rows
 from harness.results import Turns
-from harness.show import words
+from harness.show import units, words
 from harness.show.figures.material import Point, Scene
 from harness.show.figures.paper import stroke
 from harness.show.figures.ratios import METRICS
@@ -34,9 +34,9 @@ _SCALES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 _SHOWN = 0.98
 _CAPTION = (
     "Each lane follows an arm's ratio to its baseline through the rounds of every start, as its deviation "
-    "from its mean; lanes are ±{height:g} % high. Short dark lines are the starts' own ratios: they scatter "
-    "as the next start will, while a slope within starts is drift."
+    "from its mean; lanes are ±{height:g} % high. A slope within a start is drift{starts}."
 )
+_STARTS = "; short straight lines are the starts' own ratios, and scatter as the next start will"
 
 Numbers = NDArray[np.float64]
 
@@ -121,8 +121,8 @@ def _page(scene: Scene, lanes: Lanes[Course], suffix: str) -> Sketch:
     return Sketch(
         key=KEY,
         title=f"Ratios from round to round{suffix}",
-        caption=_CAPTION.format(height=100 * height),
-        alt=_alt(placed, what),
+        caption=_CAPTION.format(height=100 * height, starts=_STARTS if forks > 1 else ""),
+        alt=_alt(lanes, what),
         scenario=scene.scenario,
         comparisons=lanes.indices,
         panels=(
@@ -179,12 +179,21 @@ def _place(y: float, values: Numbers, height: float) -> Numbers:
     return y - _HALF * np.clip(values / height, -1.25, 1.25)
 
 
-def _alt(placed: Sequence[Placed[Course]], what: str) -> str:
-    told = []
-    for one in placed:
-        known = one.row.held.means[np.isfinite(one.row.held.means)]
-        low, high = np.expm1(known.min()), np.expm1(known.max())
-        told.append(f"{words.clean(one.row.name)} {low:+.1%} to {high:+.1%}".replace("-", "−"))
-    return (
-        f"{what[0].upper()}{what[1:]}, each start's ratio against the mean of all starts: {'; '.join(told)}."
-    )
+def _alt(lanes: Lanes[Course], what: str) -> str:
+    """Tell how far starts lie apart; of a single one, how far its rounds do."""
+    one_start = all(len(one.row.held.means) == 1 for one in lanes.placed())
+    parts = []
+    for group in lanes.groups:
+        told = [f"{words.clean(row.name)} {_range(row.held, of_rounds=one_start)}" for row in group.rows]
+        parts.append(f"{f'{group.heading}: ' if len(lanes.groups) > 1 else ''}{'; '.join(told)}.")
+    whose = "rounds of the one start" if one_start else "each start's ratio"
+    return " ".join([f"{what[0].upper()}{what[1:]}, {whose} against the mean.", *parts])
+
+
+def _range(course: Course, *, of_rounds: bool) -> str:
+    values = np.concatenate(course.forks) if of_rounds else course.means
+    known = 100 * np.expm1(values[np.isfinite(values)])
+    if not len(known):
+        return "not known"
+    low, high = (units.number(float(bound), 1, signed=True) for bound in (known.min(), known.max()))
+    return f"{low} to {high} %"

@@ -19,7 +19,7 @@ from harness.decide import rounds
 from harness.decide.gate import Decision, Rule
 from harness.decide.judge import Verdict, judge
 from harness.results import Result
-from harness.show import palette, words
+from harness.show import palette, units, words
 from harness.show.figures.paper import SMALL, Style, stroke, write
 from harness.show.figures.sketch import Panel, Sketch
 from harness.show.palette import GRID, INK, MUTED, Look, Theme
@@ -29,7 +29,7 @@ _HEIGHT = 150.0
 _METRICS = {"time": "time per call", "cpu": "CPU per call", "p50": "median response time"}
 _CAPTION = (
     "Each dot is what one start of all processes said of a candidate's cost against its base; after {looks} "
-    "starts the gate looks, and dark bars are its intervals, wide enough for all looks. {tolerance:g} % more "
+    "starts the gate looks, and bars are its intervals, wide enough for all looks. {tolerance:g} % more "
     "is put up with, {detect:g} % must not pass."
 )
 
@@ -213,19 +213,20 @@ def plot(axes: Axes, theme: Theme, *, metric: Metric, rule: Rule, limits: tuple[
 def _alt(decision: Decision) -> str:
     told = []
     for one in decision.candidates:
-        parts = []
-        for verdict in one.verdicts:
-            change = "not known" if verdict.change is None else f"{verdict.change:+.1%}"
-            bounds = (
-                ""
-                if verdict.low is None or verdict.high is None
-                else f" ({verdict.low:+.1%} to {verdict.high:+.1%})"
-            )
-            parts.append(
-                f"{_METRICS.get(verdict.metric, verdict.metric)} {change}{bounds}, {verdict.outcome}"
-            )
-        told.append(
-            f"{words.clean(one.name)} after {words.count(one.forks, 'fork')}: "
-            f"{'; '.join(parts)}; {one.ruling}."
-        )
-    return " ".join([f"Changes of cost against {words.clean(decision.base)}.", *told]).replace("-", "−")
+        parts = [
+            f"{_METRICS.get(verdict.metric, verdict.metric)} {_told(verdict)}, {verdict.outcome}"
+            for verdict in one.verdicts
+        ]
+        after = f"after {words.count(one.forks, 'fork')}"
+        told.append(f"{words.clean(one.name)} {after}: {'; '.join(parts)}; {one.ruling}.")
+    return " ".join([f"Changes of cost against {words.clean(decision.base)}.", *told])
+
+
+def _told(verdict: Verdict) -> str:
+    if verdict.change is None:
+        return "not known"
+    change = f"{units.number(100 * verdict.change, 1, signed=True)} %"
+    if verdict.low is None or verdict.high is None:
+        return change
+    low, high = (units.number(100 * bound, 1, signed=True) for bound in (verdict.low, verdict.high))
+    return f"{change} ({low} to {high} %)"

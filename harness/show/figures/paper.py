@@ -86,15 +86,18 @@ def draw(sketch: Sketch, theme: Theme = LIGHT) -> Picture:
     rows = [sketch.panels[k : k + sketch.columns] for k in range(0, len(sketch.panels), sketch.columns)]
     legend = _dealt(sketch.legend)
     notes = [line for note in sketch.notes for line in textwrap.wrap(note, int(WIDTH / (SMALL * LETTER)))]
-    heights = [max(_HEAD + panel.height + panel.below for panel in row) for row in rows]
+    heads = [_HEAD if any(panel.title for panel in row) else _GAP / 2 for row in rows]
+    heights = [
+        head + max(panel.height + panel.below for panel in row) for head, row in zip(heads, rows, strict=True)
+    ]
     spare = 6.0 if legend else 0.0
     height = _TOP + len(legend) * _LINE + spare + sum(heights) + len(notes) * (SMALL + 4) + _BOTTOM
     with styled(theme):
         picture = Picture(figsize=(WIDTH / _POINTS, height / _POINTS), facecolor=theme.pick(GROUND))
         pen = _Pen(picture, height, theme)
         top = pen.legend(legend, _TOP) + spare
-        for row, tall in zip(rows, heights, strict=True):
-            pen.panels(row, top, sketch.columns)
+        for row, head, tall in zip(rows, heads, heights, strict=True):
+            pen.panels(row, top + head, sketch.columns)
             top += tall
         for line in notes:
             top += SMALL + 4
@@ -103,17 +106,19 @@ def draw(sketch: Sketch, theme: Theme = LIGHT) -> Picture:
 
 
 def _dealt(entries: Sequence[Entry]) -> list[list[tuple[float, Entry]]]:
-    """Put entries into lines of the legend, each with its place from the left."""
-    widths = [_SWATCH + len(entry.label) * TEXT * LETTER + _GAP for entry in entries]
-    if not entries:
-        return []
-    columns = max(1, int((WIDTH - 2) // max(widths)))
-    if sum(widths) <= WIDTH:
-        places = [sum(widths[:k]) for k in range(len(widths))]
-        return [list(zip(places, entries, strict=True))]
-    step = WIDTH / columns
-    lines = [entries[k : k + columns] for k in range(0, len(entries), columns)]
-    return [[(step * k, entry) for k, entry in enumerate(line)] for line in lines]
+    """Put entries into lines of the legend, each with its place from the left; in columns where they fit."""
+    widths = [_SWATCH + 4 + len(entry.label) * TEXT * LETTER + _GAP for entry in entries]
+    columns = int(WIDTH // max(widths, default=WIDTH))
+    step = WIDTH / columns if columns > 1 and sum(widths) > WIDTH else 0.0
+    lines: list[list[tuple[float, Entry]]] = []
+    x = WIDTH
+    for entry, width in zip(entries, widths, strict=True):
+        if x + width - _GAP > WIDTH:
+            lines.append([])
+            x = 0.0
+        lines[-1].append((x, entry))
+        x += step or width
+    return lines
 
 
 class _Pen:
@@ -157,20 +162,20 @@ class _Pen:
             self._picture.add_artist(box)
 
     def panels(self, row: Sequence[Panel], top: float, columns: int) -> None:
-        """Draw a row of panels; those of one row are equally wide, and as wide as if it were full."""
+        """Draw a row of panels that begin at `top`, below their titles; equally wide, as if it were full."""
         lefts = [panel.left for panel in row]
         missing = columns - len(row)
         width = (WIDTH - _RIGHT - sum(lefts) - missing * row[-1].left) / columns
         x = 0.0
         for panel in row:
             x += panel.left
-            bottom = self._height - top - _HEAD - panel.height
+            bottom = self._height - top - panel.height
             axes = self._picture.add_axes(
                 (x / WIDTH, bottom / self._height, width / WIDTH, panel.height / self._height)
             )
             panel.draw(axes, self._theme)
             if panel.title:
-                self.text(x, top + _HEAD - 7, panel.title, colour=self._theme.pick(MUTED))
+                self.text(x, top - 7, panel.title, colour=self._theme.pick(MUTED))
             x += width
 
 

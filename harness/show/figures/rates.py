@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -39,9 +39,15 @@ class Limit:
 
 def sketch(scene: Scene) -> list[Sketch]:
     """Plan a figure for each series of open loops that differ in their rate."""
-    return [
-        _figure(each) for each in series(scene, "open") if all(point.comparison.open for point in each.points)
-    ]
+    opened = [each for each in series(scene, "open") if all(point.comparison.open for point in each.points)]
+    return [_figure(each) for each in opened if any(_known(each.points))]
+
+
+def _known(points: Sequence[Point]) -> Iterator[bool]:
+    """Tell of each arm at each point whether there is something to draw."""
+    for point in points:
+        for arm in point.arms:
+            yield bool(arm.validity != "invalid" and arm.p50 and arm.offered and math.isfinite(arm.p50.value))
 
 
 def _figure(scene: Scene) -> Sketch:

@@ -14,7 +14,7 @@ from harness.show.figures import scales
 from harness.show.figures.material import Point, Scene
 from harness.show.figures.paper import SMALL, Style, marker_style, stroke, write
 from harness.show.figures.rows import MOST, Group, Row, Rows, lay, pages
-from harness.show.figures.sketch import Panel, Sketch
+from harness.show.figures.sketch import BARE, Panel, Sketch
 from harness.show.palette import GROUND, INK, MUTED, Look, Theme
 
 KEY = "ratios"
@@ -72,6 +72,7 @@ def _page(scene: Scene, rows: Rows[_Ratios], suffix: str) -> Sketch:
             rows.height,
             partial(plot, rows=rows, metric=metric, named=not place),
             left=_GAP if place else rows.left,
+            below=BARE,
         )
         for place, metric in enumerate(metrics)
     )

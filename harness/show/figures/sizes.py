@@ -41,7 +41,8 @@ class Ring:
 
 def sketch(scene: Scene) -> list[Sketch]:
     """Plan a figure for each series of points that differ in their sample."""
-    return [_figure(each) for each in series(scene, "sample") if all(_size(point) for point in each.points)]
+    sized = [each for each in series(scene, "sample") if all(_size(point) for point in each.points)]
+    return [_figure(each) for each in sized if any(_line(each.points, name) for name in names(each.points))]
 
 
 def _size(point: Point) -> int:

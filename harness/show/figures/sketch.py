@@ -11,6 +11,8 @@ from harness.show.palette import Look, Pair, Theme
 
 Draw = Callable[[Axes, Theme], None]
 LEFT, BELOW = 46.0, 34.0
+BARE = 22.0
+"""Room below axes whose ticks need no word."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,10 @@ Value = Callable[[ArmFigures], Estimate | float | None]
 
 def sketch(scene: Scene) -> list[Sketch]:
     """Plan a figure for each series of points that differ in their users."""
-    return [_figure(each) for each in series(scene, "users")]
+    found = series(scene, "users")
+    return [
+        _figure(each) for each in found if any(line(each.points, name, rate) for name in names(each.points))
+    ]
 
 
 def _figure(scene: Scene) -> Sketch:
