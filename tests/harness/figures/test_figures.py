@@ -205,6 +205,28 @@ def test_endless_response_times_stand_at_the_top(sets):
     assert "p99<1ms" in texts(paper.draw(one))
 
 
+def test_open_loops_of_which_nothing_is_known_are_not_drawn(sets):
+    unknown = [replace(one, runs=tuple(replace(run, rate=0.0) for run in one.runs)) for one in sets.rated]
+    assert planned("rates", unknown) == []
+
+
+def test_of_a_single_start_its_rounds_are_told(sets, made):
+    (one,) = planned("rounds", sets.make.unary(made, users=(1,), forks=1))
+    assert "rounds of the one start" in one.alt
+    assert "next start" not in one.caption
+    assert re.search(r"grpc-msgpack −\d+\.\d to \+\d+\.\d %", one.alt)
+
+
+def test_gateways_without_counted_connections_have_their_cpu(sets, made):
+    bare = [
+        made.run(result, arm.name, connections=()) for result in sets.fanin for arm in result.trial.arms[:1]
+    ]
+    for arm in bare[0].trial.arms[1:]:
+        bare = [made.run(result, arm.name, connections=()) for result in bare]
+    (one,) = planned("fanin", bare)
+    assert (one.title, len(one.panels)) == ("Gateways: CPU by clients", 1)
+
+
 def test_rounds_show_each_start(sets):
     (one,) = planned("rounds", sets.channels)
     axes = paper.draw(one).axes[0]
@@ -239,6 +261,15 @@ def test_the_rule_of_a_gate_is_read_from_what_is_stored(sets, command, looks, to
     rule = gate.rule_of([replace(result, command=command) for result in sets.gate])
     assert rule.looks == looks
     assert rule.tolerance == pytest.approx(tolerance)
+
+
+def test_a_command_line_that_no_shell_wrote_is_read_as_far_as_it_goes(sets):
+    odd = [replace(result, command="rpcduel gate it's --tolerance 3%") for result in sets.gate]
+    assert gate.is_gate(odd)
+    assert gate.rule_of(odd).tolerance == pytest.approx(0.03)
+    assert (
+        gate.rule_of([replace(one, command="rpcduel gate --tolerance much") for one in odd]).tolerance == 0.02
+    )
 
 
 def test_runs_are_no_gates(sets):

@@ -57,6 +57,7 @@ def test_it_stands_in_a_page_as_it_is(written):
         assert "<?xml" not in text
         assert "DOCTYPE" not in text
         assert "metadata" not in text
+        assert "<style" not in text
         assert not re.search(r"ns\d:|xlink|20\d\d-\d\d-\d\dT", text)
         assert re.findall(r"https?://[^\"']+", text) == ["http://www.w3.org/2000/svg"]
 
