@@ -60,12 +60,16 @@ class Books:
         self._payload, self.messages = ready.payload, ready.messages
         self._facts = msgspec.structs.replace(ready.facts, **_FOREIGN) if self._foreign else ready.facts
 
-    def play(self, played: Played) -> None:
-        """Note the errors of a turn."""
+    def play(self, played: Played) -> str:
+        """Note the errors of a turn; gives the first ever, as its kind and text, else nothing."""
+        first = (
+            "" if self._texts else next((f"{kind}: {text}" for kind, (_, text) in played.errors.items()), "")
+        )
         self.differs = self.differs or played.differs
         for kind, (count, text) in played.errors.items():
             self._texts.setdefault(kind, text)
             self._now[kind] += count
+        return first
 
     def keep(self) -> None:
         """Say that the running fork came to its end, so that its errors count as its turns do."""

@@ -165,7 +165,8 @@ class Fork:
         others = round((now - self._other) * share)
         self._other, self._other_at = now, clock
         contender.seen = contender.read()
-        self._books[k].play(played)
+        if first := self._books[k].play(played):
+            self._observer.note(f"calls of {contender.arm.name} fail: {first}")
         self._compare(k)
         self._settle(tally)
         held = contender.holdings() if self._trial.open else (-1, -1)

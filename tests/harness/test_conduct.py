@@ -520,6 +520,55 @@ def test_an_arm_is_charged_for_its_turn_and_the_one_after_whatever_the_company(c
     assert (turns.client == 50).all()
 
 
+class Hearer(Silent):
+    """An observer that keeps what it is told of turns and findings."""
+
+    def __init__(self) -> None:
+        self.turns: list[tuple[str, int, int, int, int]] = []
+        self.notes: list[tuple[str, str]] = []
+
+    def turn(self, arm: str, round_: int, cost: int, units: int, busy: int, foreign: int) -> None:
+        self.turns.append((arm, round_, cost, units, busy))
+
+    def note(self, text: str, arm: str = "") -> None:
+        self.notes.append((text, arm))
+
+
+def test_the_observer_hears_of_each_turn_and_once_of_what_is_wrong():
+    idlers: list[Idler] = []
+    for k in range(2):
+        Idler(f"a{k}", idlers)
+    asked = trial(*(idler.arm for idler in idlers), seconds=0.05, turn=MILLISECOND // 100)
+    tally, books, hearer = (
+        Tally(),
+        [Books(idler.arm, stacks.find("floor").facts) for idler in idlers],
+        Hearer(),
+    )
+
+    def err(turn: object) -> Played:
+        played = Idler.play(idlers[1], turn)
+        errors = {"Timeout": (3, "no reply within 5 s")}
+        return msgspec.structs.replace(played, errors=errors, differs="net is 3, not 2")
+
+    idlers[1].play = err  # type: ignore[method-assign]
+    for number in range(2):
+        fork = Fork(asked, dict(enumerate(idlers)), books, hearer)
+        fork._others = cpu.Others(())
+        fork.play(asked, number, Random(1), tally)
+        tally.keep()
+    assert hearer.notes == [
+        ("calls of a1 fail: Timeout: no reply within 5 s", ""),
+        ("a1: its replies are not what they should be: net is 3, not 2", "a1"),
+    ]
+    turns = tally.turns()
+    assert [heard[:2] for heard in hearer.turns] == [
+        (f"a{arm}", round_) for arm, round_ in zip(turns.arm.tolist(), turns.round.tolist(), strict=True)
+    ]
+    units = [0 if long else 1 for long in turns.long.tolist()]
+    assert [heard[2:] for heard in hearer.turns] == [(10, count, 20) for count in units]
+    assert {0, 1} == set(units)
+
+
 def test_who_calls_beside_counts_among_all_calls_and_in_no_other_figure():
     crowd = Arm(name="crowd", stack="tcp-msgpack", channel="shared", beside="1MiB")
     result = play(trial(TCP, crowd, users=2, seconds=2.0, turn=40 * MILLISECOND, settle=MILLISECOND))
