@@ -71,6 +71,10 @@ def test_every_command_and_option_is_told_of(name):
     options = [option for option in commands()[name].params if isinstance(option, click.Option)]
     missing = [each for option in options for each in option.opts if each not in heads]
     assert missing == []
+    choices = [
+        each for option in options if isinstance(option.type, click.Choice) for each in option.type.choices
+    ]
+    assert [each for each in choices if each not in told(block)] == []
     known = {each for option in options for each in option.opts}
     assert {head for head in heads if head.startswith("-")} - known == set()
 

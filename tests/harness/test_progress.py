@@ -52,6 +52,38 @@ def test_what_is_drawn_has_no_thread_and_a_limit():
     assert out.getvalue().rfind("\x1b[?25h") > out.getvalue().rfind("\x1b[?25l")
 
 
+def test_arms_are_drawn_with_what_is_known_of_them(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", "24")
+    out, clock = Output(tty=True), Clock()
+    drawn = progress.observer(out, clock=clock)
+    drawn.start("2 arms × 2 forks")
+    drawn.begin("16 users, small", ["a", "b", "floor"], "a", "time/call", 2)
+    drawn.phase("starting a")
+    assert "time/call" not in out.getvalue()
+    for number in range(10):
+        for arm, cost in (("a", 200_000), ("b", 100_000), ("floor", 20_000)):
+            drawn.turn(arm, number, cost * 10, 10, 20_000_000, 10_000_000 * (arm == "a"))
+            drawn.advance(arm, 0, 2, number / 20, 10)
+        clock.now += 10**8
+    seen = out.getvalue()
+    assert "spread within this start" in seen
+    assert "0.500×" in seen
+    assert seen.count("time/call µs") == 4  # one in 200 ms, from the drawing of the phase on
+    drawn.end(0, 2)
+    drawn.note("b: its replies are not what they should be", "b")
+    clock.now += 10**9
+    drawn.advance("a", 1, 2, 0.6, 4)
+    seen = out.getvalue()[len(seen) :]
+    assert "others used 25.0% of the cores' time in a's turns so far" in seen
+    assert "100.0✗" in seen
+    assert "0.500×" not in seen
+    drawn.close()
+    assert out.getvalue().endswith(
+        "\x1b[?25h\x1b[1A\x1b[2K\x1b[1A\x1b[2K\x1b[1A\x1b[2K\x1b[1A\x1b[2K\x1b[1A\x1b[2K"
+    )
+
+
 def test_closing_before_the_start_is_nothing():
     out = Output(tty=True)
     progress.observer(out).close()
