@@ -63,7 +63,7 @@ def _bar(fraction: float, cells: int, *, unicode: bool) -> Text:
     cells = max(0, cells)
     done = round(min(max(fraction, 0.0), 1.0) * cells)
     full, empty = ("━", "━") if unicode else ("#", ".")
-    return Text(full * done, "green").append(empty * (cells - done), "bright_black")
+    return Text().append(full * done, "green").append(empty * (cells - done), "bright_black")
 
 
 def _table(scene: Scene, wide: int, most: int, *, unicode: bool) -> list[Text]:

@@ -75,13 +75,13 @@ def test_arms_are_drawn_with_what_is_known_of_them(monkeypatch):
     clock.now += 10**9
     drawn.advance("a", 1, 2, 0.6, 4)
     seen = out.getvalue()[len(seen) :]
+    last = seen.rpartition("\x1b[1A\x1b[2K")[2]
     assert "others used 25.0% of the cores' time in a's turns so far" in seen
-    assert "100.0✗" in seen
-    assert "0.500×" not in seen
+    assert "100.0✗" in last
+    assert "0.500×" not in last
+    assert "\x1b[1m  60%" in last
     drawn.close()
-    assert out.getvalue().endswith(
-        "\x1b[?25h\x1b[1A\x1b[2K\x1b[1A\x1b[2K\x1b[1A\x1b[2K\x1b[1A\x1b[2K\x1b[1A\x1b[2K"
-    )
+    assert out.getvalue().endswith("\x1b[?25h\r" + 5 * "\x1b[1A\x1b[2K")
 
 
 def test_closing_before_the_start_is_nothing():
