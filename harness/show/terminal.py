@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.decide.compare import Answer
-from harness.show import anatomy, bars, claims, lines, table, words
+from harness.show import anatomy, bars, claims, headline, lines, table, words
 from harness.show.sheet import Sheet, fill, in_ascii
 
 _LEAST = 20
@@ -54,6 +54,18 @@ def show(answer: Answer, stream: TextIO | None = None, width: int | None = None)
     if answer.claims:
         text = f"\n{claims.render(answer.claims, wide)}"
         console.file.write(text if unicode else words.to_ascii(text))
+
+
+def conclude(answer: Answer, stream: TextIO | None = None) -> None:
+    """Write the answer of the whole run, where what `show` wrote does not end with it."""
+    (first, *more) = answer.comparisons
+    if not (more or first.anatomy or answer.claims or words.lists(answer)):
+        return
+    console = Console(file=stream or sys.stdout, highlight=False, markup=False, emoji=False)
+    wide = console.width if console.is_terminal else _UNBROKEN
+    for sentence in headline.whole(answer):
+        text = textwrap.fill(sentence, wide, subsequent_indent="  ")
+        console.file.write(f"\n{text if words.unicode(console.encoding) else words.to_ascii(text)}\n")
 
 
 def _brief(sheets: Iterable[Sheet]) -> Iterable[Sheet]:

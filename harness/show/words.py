@@ -14,6 +14,8 @@ from harness.show import units
 INTERVAL_FORKS = 4
 """From so many forks on there are intervals."""
 MARKS = {"doubtful": "?", "invalid": "✗"}
+UNMOVED = "What would not change the decision"
+"""Heading of the list of such things."""
 LONG = "†"
 UNLIKE = "*"
 
@@ -263,7 +265,7 @@ def time(value: float) -> str:
 def lists(answer: Answer) -> list[tuple[str, list[str]]]:
     """Give what several comparisons say together, as headings with sentences."""
     found = [
-        ("What would not change the decision", [clean(each) for each in answer.unmoved]),
+        (UNMOVED, [clean(each) for each in answer.unmoved]),
         ("Crossovers", [crossover(each) for each in answer.crossovers]),
         ("Response times that are kept", [level(each) for each in answer.levels]),
     ]
