@@ -1,0 +1,133 @@
+"""What makes a comparison unlike: facts and abilities of its arms, with those marked that differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from harness.results import Result, Run
+from harness.show import units, words
+from scenarios.arm import Arm
+from stacks.base import STREAM_LIMIT
+
+ABILITIES = ("deadlines", "cancellation", "metadata", "flow control", "streams", "multiplexing", STREAM_LIMIT)
+
+
+@dataclass(frozen=True)
+class Value:
+    """What some arms have in common."""
+
+    text: str
+    arms: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing that arms are asked; of one value where all are alike."""
+
+    title: str
+    values: tuple[Value, ...]
+
+    @property
+    def differs(self) -> bool:
+        """Tell whether arms differ in it."""
+        return len(self.values) > 1
+
+
+@dataclass(frozen=True)
+class Able:
+    """Which abilities an arm has, in the order of the sheet's `abilities`."""
+
+    arm: str
+    has: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
+class Fairness:
+    """All arms of a run, the floor last; facts that are alike come behind those that differ."""
+
+    facts: tuple[Fact, ...]
+    versions: tuple[Fact, ...]
+    abilities: tuple[str, ...]
+    able: tuple[Able, ...]
+
+    @property
+    def uneven(self) -> tuple[bool, ...]:
+        """Tell for each ability whether some arms have it and others have not; the floor does not count."""
+        rows = [one.has for one in self.able if one.arm != _FLOOR]
+        return tuple(len(set(column)) > 1 for column in zip(*rows, strict=True))
+
+
+_FLOOR = "floor"
+_ASKED: tuple[tuple[str, Callable[[Arm, Run], str]], ...] = (
+    ("server concurrency", lambda _, run: run.facts.concurrency),
+    ("threads", lambda _, run: run.facts.threads),
+    ("channel mode", lambda arm, _: arm.channel),
+    ("passes through", lambda arm, _: ", then ".join(arm.hops) or "nothing"),
+    ("Nagle's algorithm", lambda _, run: run.facts.nagle),
+    ("compression", lambda _, run: run.facts.compression),
+    ("TLS", lambda _, run: run.facts.tls),
+    ("deadline", lambda _, run: run.facts.deadline),
+    (
+        "largest message",
+        lambda _, run: units.size(run.facts.max_message) if run.facts.max_message else "not known",
+    ),
+    ("interpreter", lambda arm, _: arm.python or "that of rpcduel"),
+    ("packages of its own", lambda arm, _: ", ".join(arm.needs) or "none"),
+    ("server", lambda arm, _: arm.at or " ".join(arm.server) or "started by rpcduel"),
+    ("streams of a connection", lambda arm, _: str(arm.streams) if arm.streams else "as the library has it"),
+    ("work in the handler", lambda arm, _: arm.work or "none"),
+    ("sent beside it", lambda arm, _: f"messages of {arm.beside}" if arm.beside else "nothing"),
+)
+"""What is asked of every arm; the later half is only shown where it differs."""
+_ALWAYS = 9
+
+
+def look(results: Iterable[Result]) -> Fairness:
+    """Put together what is known of all arms of a run; an instrumented twin is none."""
+    pairs = [
+        (arm, run)
+        for result in results
+        for arm in result.trial.arms
+        if not arm.twin_of
+        for run in result.runs
+        if run.arm == arm.name
+    ]
+    pairs.sort(key=lambda pair: pair[0].name == _FLOOR)
+    facts = [_fact(title, [(arm.name, ask(arm, run)) for arm, run in pairs]) for title, ask in _ASKED]
+    shown = [one for place, one in enumerate(facts) if place < _ALWAYS or one.differs]
+    names = dict.fromkeys(name for _, run in pairs for name in run.facts.versions)
+    has: dict[str, frozenset[str]] = {}
+    for arm, run in pairs:
+        has[arm.name] = has.get(arm.name, frozenset()) | frozenset(run.facts.abilities)
+    others = sorted(frozenset().union(*has.values()) - frozenset(ABILITIES))
+    asked = (*ABILITIES, *others)
+    return Fairness(
+        facts=tuple(sorted(shown, key=lambda one: not one.differs)),
+        versions=tuple(
+            _fact(
+                name,
+                [(arm.name, run.facts.versions[name]) for arm, run in pairs if name in run.facts.versions],
+            )
+            for name in sorted(names)
+        ),
+        abilities=tuple(map(words.clean, asked)),
+        able=tuple(Able(words.clean(arm), tuple(one in own for one in asked)) for arm, own in has.items()),
+    )
+
+
+def _fact(title: str, told: Sequence[tuple[str, str]]) -> Fact:
+    """Group arms by what they say; the floor is shown with its value, and makes no difference by itself."""
+    groups: dict[str, list[str]] = {}
+    for arm, text in told:
+        names = groups.setdefault(text, [])
+        if arm not in names:
+            names.append(arm)
+    contenders = {text: names for text, names in groups.items() if names != [_FLOOR]}
+    return Fact(
+        words.clean(title),
+        tuple(
+            Value(words.clean(text), tuple(map(words.clean, names)))
+            for text, names in (contenders or groups).items()
+        ),
+    )
