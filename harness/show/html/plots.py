@@ -1,0 +1,43 @@
+"""Figures as parts of a page, each drawn when it is its turn, so that few are held at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from harness.decide.compare import Answer
+from harness.results import Result
+from harness.show import figures, svg
+from harness.show.figures import paper
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure with its words; `comparisons` are those of the answer that it is of."""
+
+    key: str
+    kind: str
+    """As `Drawn.key`."""
+    title: str
+    caption: str
+    drawing: Markup
+    scenario: str
+    comparisons: tuple[int, ...]
+
+
+def draw(results: Sequence[Result], answer: Answer) -> Iterator[Plot]:
+    """Draw all there is to draw of `results`, which `answer` is of."""
+    for number, one in enumerate(figures.sketch_all(results, answer), 1):
+        key = f"figure-{number}"
+        drawn = svg.to_svg(paper.draw(one), title=one.title, description=one.alt, prefix=key)
+        yield Plot(
+            key=key,
+            kind=one.key,
+            title=one.title,
+            caption=one.caption,
+            drawing=Markup(drawn),  # noqa: S704 -- written by an XML serializer, which escapes
+            scenario=one.scenario,
+            comparisons=one.comparisons,
+        )

@@ -1,0 +1,105 @@
+"""What claims and gates come to, as rows for a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.decide import gate as deciding
+from harness.decide.claims.claim import FAILS, HOLDS, UNCLEAR, UNMEASURED, Claim
+from harness.results import Result
+from harness.show import rulings, words
+from harness.show.figures import gate
+from harness.show.html import bars
+from harness.show.html.bars import Bar
+
+SIGNS = {HOLDS: "✓", FAILS: "✗", UNCLEAR: "?", UNMEASURED: "–"}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One piece of evidence."""
+
+    label: str
+    text: str
+    verdict: str
+    bar: Bar | None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim; `sign` is for those who skim."""
+
+    number: int
+    text: str
+    verdict: str
+    sign: str
+    explanation: str
+    seen: tuple[Seen, ...]
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """A candidate's metric."""
+
+    candidate: str
+    metric: str
+    change: str
+    bounds: str
+    outcome: str
+
+
+@dataclass(frozen=True)
+class Ruled:
+    """What a gate ruled."""
+
+    base: str
+    outcome: str
+    sentence: str
+    title: str
+    rulings: tuple[Ruling, ...]
+    doubts: tuple[str, ...]
+
+
+def judge(claims: Sequence[Claim]) -> list[Judged]:
+    """Write claims with their evidence, whose bars share a scale in each claim."""
+    return [
+        Judged(
+            number=claim.number,
+            text=claim.text,
+            verdict=claim.verdict,
+            sign=SIGNS.get(claim.verdict, ""),
+            explanation=words.clean(claim.explanation),
+            seen=tuple(
+                Seen(words.clean(one.label), words.clean(one.text), one.verdict, bar)
+                for one, bar in zip(
+                    claim.evidence, bars.draw([one.estimate for one in claim.evidence]), strict=True
+                )
+            ),
+        )
+        for claim in claims
+    ]
+
+
+def rule(results: Sequence[Result]) -> Ruled | None:
+    """Rule again on the looks of a gate, by the rule of its command line; None for other results."""
+    if not results or not gate.is_gate(results):
+        return None
+    decision = deciding.decide(results, gate.rule_of(results))
+    return Ruled(
+        base=words.clean(decision.base),
+        outcome=str(decision.ruling),
+        sentence=rulings.sentence(decision),
+        title=rulings.title(decision),
+        rulings=tuple(
+            Ruling(
+                words.clean(one.name),
+                rulings.WHAT[verdict.metric],
+                rulings.change(verdict.change),
+                rulings.bounds(verdict),
+                rulings.outcome(one, verdict),
+            )
+            for one, verdict in rulings.pairs(decision.candidates)
+        ),
+        doubts=tuple(map(words.clean, decision.doubts)),
+    )

@@ -1,0 +1,302 @@
+"""The report as one HTML page: a golden file, what must hold for any page, and its parts."""
+
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from harness.decide import compare
+from harness.decide.claims.claim import FAILS, HOLDS, UNCLEAR, UNMEASURED, Claim, Evidence
+from harness.decide.comparison import Estimate
+from harness.show import fairness
+from harness.show.html import bars, page
+
+GOLDEN = Path(__file__).parent / "golden"
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "</style><b>",
+    "{{ 7 * 7 }}",
+    "'onmouseover='x",
+    "a&b<c",
+    "&lt;",
+)
+VOID = {"meta", "link", "br", "img", "input", "hr", "wbr", "line", "circle"}
+VERDICTS = re.compile(r"\b(better|worse|faster|fastest|slower|slowest|wins?)\b", re.IGNORECASE)
+
+
+class Reader(HTMLParser):
+    """Notes elements, and text outside of style and script; demands that all is closed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.open, self.text, self.headings = [], [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        assert len({name for name, _ in attrs}) == len(attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not {"style", "script"} & set(self.open):
+            self.text.append(data)
+        if self.open and re.fullmatch("h[1-6]", self.open[-1]):
+            self.headings.append(int(self.open[-1][1]))
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def named(result, *names):
+    """Give arms other names, the first to the last; the floor keeps its own."""
+    old = [arm.name for arm in result.trial.arms]
+    to = {**dict(zip(old, names, strict=False))}
+    arms = tuple(replace(arm, name=to.get(arm.name, arm.name)) for arm in result.trial.arms)
+    trial = replace(result.trial, arms=arms, baseline=to.get(result.trial.baseline, result.trial.baseline))
+    runs = tuple(replace(run, arm=to.get(run.arm, run.arm)) for run in result.runs)
+    return replace(result, trial=trial, runs=runs)
+
+
+def several(made):
+    """Two points of scenario unary: four arms and the floor; one fails, and errors of another are few."""
+    costs = {"grpc-protobuf": 300_000, "grpc-msgpack": 298_000, "tcp-msgpack": 93_000, "rest-json": 60_000}
+    results = []
+    for users in (1, 16):
+        one = made.result(costs, floor=26_000, seed=users, rounds=12, long_rounds=3)
+        one = replace(one, trial=replace(one.trial, scenario="unary", users=users))
+        facts = replace(made.facts, concurrency="a thread per connection", abilities=("deadlines", "streams"))
+        one = made.run(one, "tcp-msgpack", facts=facts)
+        results.append(one)
+    lost = made.run(results[1], "rest-json", differs="field total: 3 instead of 4 <here>")
+    return [results[0], made.turns(lost, foreign=lambda old: old + 900_000)]
+
+
+def shown(results):
+    return page.render(results, compare.answer(results))
+
+
+def body(text):
+    """Give the page without style sheet, script and drawings, which have tests of their own."""
+    text = re.sub(r"<svg [^>]*role=\"img\".*?</svg>", "<svg></svg>", text, flags=re.DOTALL)
+    for tag in ("style", "script"):
+        text = re.sub(rf"<{tag}>.*?</{tag}>", f"<{tag}></{tag}>", text, flags=re.DOTALL)
+    return re.sub(r"sha256-[\w+/=]+", "sha256-…", text)
+
+
+def hold_against(name, text):
+    """Compare with a golden file; with UPDATE_GOLDEN=1 write it anew."""
+    file = GOLDEN / name
+    if os.environ.get("UPDATE_GOLDEN") == "1":
+        file.write_text(text, encoding="utf-8")
+    assert text == file.read_text(encoding="utf-8")
+
+
+def test_golden(made):
+    hold_against("report.html", body(shown(several(made))))
+
+
+def test_the_same_results_give_the_same_page(made):
+    results = several(made)
+    assert shown(results) == shown(results)
+
+
+def check(text):
+    """Hold a page to what every page must keep, and give what was read."""
+    found = Reader(text)
+    ids = [attributes["id"] for _, attributes in found.elements if "id" in attributes]
+    assert len(set(ids)) == len(ids)
+    links = [attributes["href"] for attributes in found.all("a")]
+    assert {link[1:] for link in links} <= set(ids)
+    assert all(link.startswith("#") for link in links)
+    for _, attributes in found.elements:
+        for word in (attributes.get("aria-labelledby") or "").split():
+            assert word in ids
+    assert not {"img", "iframe", "link", "object", "embed", "base", "form"} & {
+        tag for tag, _ in found.elements
+    }
+    assert not [name for _, attributes in found.elements for name in attributes if name.startswith("on")]
+    assert len(found.all("script")) == len(found.all("style")) == len(found.all("h1")) == 1
+    assert found.all("html") == [{"lang": "en"}]
+    assert all("scope" in attributes for attributes in found.all("th"))
+    assert len(found.all("caption")) == len(found.all("table"))
+    assert all(
+        after <= before + 1 for before, after in zip([0, *found.headings], found.headings, strict=False)
+    )
+    assert not re.search(r"""(?:src|href|url\()\s*=?\s*["']?(?:https?:)?//""", text)
+    return found
+
+
+def test_a_page_keeps_to_html(made):
+    found = check(shown(several(made)))
+    assert len([each for each in found.all("table") if "sortable" in each.get("class", "")]) == 2
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_any_name_stands_as_it_is(name, made):
+    result = named(made.result(rounds=6, long_rounds=2), name, f"second {name}")
+    result = made.run(result, f"second {name}", errors={f"Timeout: {name}": 3}, differs=name)
+    result = replace(result, command=f"rpcduel run {name}", trial=replace(result.trial, scenario=name))
+    result = replace(result, machine=replace(result.machine, cpu=name, versions={name: name}))
+    found = check(shown([result]))
+    assert "".join(found.text).count(name) >= 5
+
+
+def test_few_forks_are_given_no_verdict(made):
+    result = made.result(forks=1, rounds=6, long_rounds=2)
+    text = "".join(Reader(shown([result])).text)
+    assert VERDICTS.findall(text) == []
+    assert "95 %" not in text
+    assert "≈" not in text
+
+
+def test_nothing_was_finished(made):
+    assert "No trial was finished" in page.render([], compare.answer([]))
+
+
+def test_many_points_are_folded_away_under_an_overview(made):
+    base = made.result(rounds=6, long_rounds=2)
+    results = [replace(base, trial=replace(base.trial, users=users)) for users in range(1, 13)]
+    found = check(shown(results))
+    assert len(found.all("details")) == 12
+    assert [each for each in found.all("nav") if each["class"] == "contents"]
+    assert [each for each in found.all("table") if each.get("class") == "overview"]
+    assert not check(shown(results[:2])).all("details")
+
+
+def test_findings_are_marked_at_the_figure_and_said_below(made):
+    text = shown(several(made))
+    assert re.search(r'class="mark invalid" href="#question-1-2-findings"', text) or "✗" in text
+    assert "field total: 3 instead of 4 &lt;here&gt;" in text
+    assert re.search(r'class="mark doubtful"[^>]*>\?</a>', text)
+
+
+def test_numbers_are_sorted_by_their_value(made):
+    found = Reader(shown(several(made)))
+    values = [each["data-value"] for each in found.all("td") if "data-value" in each]
+    assert values
+    assert all(value == "" or float(value) is not None for value in values)
+
+
+def looked(made):
+    """Two looks of a gate, the candidate being 10 % slower."""
+    costs = {"today": 100_000, "next <1>": 110_000}
+    return [
+        replace(
+            made.result(costs, floor=26_000, seed=seed, forks=8, rounds=12, long_rounds=3), command=command
+        )
+        for seed, command in enumerate(["rpcduel gate gate.toml --tolerance 3%"] * 2)
+    ]
+
+
+def test_a_gate_shows_what_it_ruled(made):
+    text = shown(looked(made))
+    found = check(text)
+    said = " ".join("".join(found.text).split())
+    assert "Does next <1> cost more than today?" in said
+    assert "next <1> costs more than today, by over 3 %" in said
+    assert '<td class="verdict worse">worse</td>' in text
+    assert "look 2" in said
+
+
+def claim(verdict, number=1, **changes):
+    seen = (
+        Evidence("over TLS", "2.00× the time (1.90 to 2.10)", Estimate(2.0, 1.9, 2.1, "interval"), verdict),
+    )
+    return replace(Claim(number, "A channel is <expensive>.", verdict, seen, "It was seen."), **changes)
+
+
+@pytest.mark.parametrize("verdict", [HOLDS, FAILS, UNCLEAR, UNMEASURED])
+def test_a_claim_stands_with_its_verdict_and_evidence(verdict, made):
+    results = [made.result(rounds=6, long_rounds=2)]
+    answer = replace(compare.answer(results), claims=(claim(verdict), claim(UNMEASURED, 2, evidence=())))
+    text = page.render(results, answer)
+    found = check(text)
+    assert text.count("A channel is &lt;expensive&gt;.") == 2
+    assert f"</span>{verdict}</span>" in text
+    assert [each for each in found.all("table") if each.get("class") == "evidence"]
+    assert "Of 2 claims" not in text
+
+
+def test_where_all_claims_were_asked_about_they_are_the_answer(made):
+    results = [made.result(rounds=6, long_rounds=2)]
+    results = [replace(results[0], trial=replace(results[0].trial, within="claims"))]
+    verdicts = [HOLDS] * 5 + [FAILS] * 2 + [UNCLEAR, UNMEASURED]
+    claims = tuple(claim(verdict, number) for number, verdict in enumerate(verdicts, 1))
+    text = page.render(results, replace(compare.answer(results), claims=claims))
+    assert "Which of nine claims" in "".join(check(text).text).split("rpcduel")[0]
+    assert "Of 9 claims 5 hold, 2 do not hold, 1 is unclear and 1 was not measured." in text
+
+
+def test_what_would_not_change_the_decision_stands_on_top(made):
+    results = [made.result(rounds=6, long_rounds=2)]
+    text = page.render(results, replace(compare.answer(results), unmoved=("a <or> b: it does not matter.",)))
+    assert text.count("a &lt;or&gt; b: it does not matter.") == 1
+    assert text.index("a &lt;or&gt; b") < text.index("<h2 id=")
+
+
+def ratio(value, low, high):
+    return Estimate(value, low, high, "interval")
+
+
+def test_bars_stand_on_a_logarithmic_scale():
+    first, second, none = bars.draw([ratio(0.1, 0.1, 0.1), ratio(10, 10, 10), None])
+    assert (first.value, first.one, second.value) == (4.0, 50.0, 96.0)
+    assert none is None
+
+
+def test_what_is_alike_looks_alike():
+    (bar,) = bars.draw([ratio(1.001, 1.0, 1.002)])
+    assert 45 < bar.value < 55
+
+
+@given(st.lists(st.tuples(*[st.floats(1e-6, 1e6)] * 3).map(sorted), min_size=1, max_size=6))
+def test_bars_keep_their_order_and_their_cell(bounds):
+    drawn = bars.draw([ratio(value, low, high) for low, value, high in bounds])
+    for bar in drawn:
+        assert 0 <= bar.low <= bar.value <= bar.high <= 100
+        assert 0 <= bar.one <= 100
+
+
+@pytest.mark.parametrize("value", [0.0, float("inf"), float("nan")])
+def test_what_has_no_place_on_the_scale_gets_no_bar(value):
+    assert bars.draw([ratio(value, value, value)]) == [None]
+
+
+def test_facts_that_differ_are_marked_and_come_first(made):
+    found = fairness.look(several(made))
+    first, *others = found.facts
+    assert (first.title, first.differs) == ("server concurrency", True)
+    assert [value.arms for value in first.values][1] == ("tcp-msgpack",)
+    assert not any(one.differs for one in others)
+    uneven = dict(zip(found.abilities, found.uneven, strict=True))
+    assert uneven["streams"]
+    assert not uneven["deadlines"]
+    assert found.able[-1].arm == "floor"
+
+
+def test_facts_of_what_is_varied_are_only_shown_where_they_vary(made):
+    result = made.result()
+    titles = {one.title for one in fairness.look([result]).facts}
+    assert "channel mode" in titles
+    assert "packages of its own" not in titles
+    first, *rest = result.trial.arms
+    changed = replace(
+        result, trial=replace(result.trial, arms=(replace(first, needs=("grpcio==1.75.0",)), *rest))
+    )
+    told = {one.title: one for one in fairness.look([changed]).facts}["packages of its own"]
+    assert [value.text for value in told.values] == ["grpcio==1.75.0", "none"]

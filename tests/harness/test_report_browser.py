@@ -1,0 +1,169 @@
+"""The report in Debian's chromium: nothing is fetched, nothing overflows, everyone can read it."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from harness.decide import compare
+from harness.show.html import page as report
+
+CHROMIUM = shutil.which("chromium")
+AXE = os.environ.get("RPCDUEL_AXE", "")
+"""Path of axe-core's axe.min.js."""
+MUST = os.environ.get("RPCDUEL_CI") == "1"
+"""Whether what is missing fails instead of being skipped."""
+
+
+def lacking(what, remedy):
+    (pytest.fail if MUST else pytest.skip)(f"{what}: {remedy}")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        lacking("there is no chromium", "apt-get install chromium")
+    api = (
+        pytest.importorskip("playwright.sync_api") if not MUST else __import__("playwright.sync_api").sync_api
+    )
+    with api.sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def file(made, tmp_path_factory):
+    """A report of two points with trouble, and names that would break out of HTML or of the screen."""
+    costs = {
+        "grpc-protobuf": 300_000,
+        "grpc-msgpack@envoy,channel=shared,python=/usr/bin/python3.12": 298_000,
+        "<script>document.title='broken'</script>": 93_000,
+        "rest-json": 60_000,
+        "thrift-binary": 50_000,
+    }
+    results = []
+    for users in (1, 16):
+        one = made.result(costs, floor=26_000, seed=users, rounds=12, long_rounds=3)
+        results.append(replace(one, trial=replace(one.trial, scenario="unary", users=users)))
+    results[1] = made.run(results[1], "rest-json", differs="field total: 3 instead of 4")
+    results[1] = made.turns(results[1], foreign=lambda old: old + 900_000)
+    written = tmp_path_factory.mktemp("report") / "report.html"
+    written.write_text(report.render(results, compare.answer(results)), encoding="utf-8")
+    return written
+
+
+@pytest.fixture
+def visit(browser, file):
+    """Open the report on a screen; what it fetches or complains about fails the test in the end."""
+    contexts, trouble = [], []
+
+    def go(width=1440, scheme="light", **options):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=False, **options
+        )
+        contexts.append(context)
+        tab = context.new_page()
+        tab.on(
+            "console", lambda said: trouble.append(said.text) if said.type in {"error", "warning"} else None
+        )
+        tab.on("pageerror", lambda error: trouble.append(str(error)))
+        own = file.as_uri()
+        tab.route("**/*", lambda route: route.continue_() if route.request.url == own else refuse(route))
+        tab.goto(own)
+        return tab
+
+    def refuse(route):
+        trouble.append(f"fetches {route.request.url}")
+        route.abort()
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert trouble == []
+
+
+def test_the_page_is_whole(visit):
+    tab = visit()
+    assert tab.title().startswith("What does one call cost on each stack")
+    assert tab.locator("table.sortable").count() == 2
+    assert tab.locator("svg.bar").count() >= 6
+    assert tab.get_by_text("<script>document.title='broken'</script>").count() > 0
+
+
+@pytest.mark.parametrize("press", ["click", "Enter", "Space"])
+def test_a_table_is_sorted_by_mouse_and_by_keyboard(visit, press):
+    tab = visit()
+    table = tab.locator("table.sortable").first
+    head = table.locator("thead th").filter(has_text="p50").first
+
+    def go():
+        button = head.locator("button")
+        if press == "click":
+            button.click()
+        else:
+            button.focus()
+            button.press(press)
+
+    def values():
+        rows = table.locator("tbody").first.locator("tr").all()
+        at = [each.inner_text() for each in table.locator("thead th").all()].index(head.inner_text())
+        return [float(row.locator("th, td").nth(at).get_attribute("data-value")) for row in rows]
+
+    before = values()
+    go()
+    assert head.get_attribute("aria-sort") == "ascending"
+    assert values() == sorted(before)
+    go()
+    assert head.get_attribute("aria-sort") == "descending"
+    assert values() == sorted(before, reverse=True)
+    assert table.locator("tbody").last.locator("tr").count() == 1  # the floor stays below
+    assert table.locator("[aria-sort=ascending], [aria-sort=descending]").count() == 1
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1440])
+def test_nothing_is_wider_than_the_screen(visit, width):
+    tab = visit(width)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_theme_follows_the_system_and_the_reader(visit):
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light, dark = visit(scheme="light"), visit(scheme="dark")
+    pale, deep = light.evaluate(ground), dark.evaluate(ground)
+    assert pale != deep
+    button = light.locator("#theme")
+    button.click()
+    assert light.evaluate(ground) == pale
+    button.click()
+    assert light.evaluate(ground) == deep
+    light.reload()
+    assert light.evaluate(ground) == deep
+    assert re.search("dark", light.locator("#theme").inner_text())
+    dark.emulate_media(media="print", color_scheme="dark")
+    assert dark.evaluate(ground) == pale
+
+
+def test_without_script_nothing_is_missing(visit):
+    tab = visit(java_script_enabled=False)
+    assert tab.locator("table.sortable tbody tr").count() == 12
+    assert not tab.locator("#theme").is_visible()
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(visit, scheme, width):
+    if not Path(AXE).is_file():
+        lacking("there is no axe-core", "npm pack axe-core, and RPCDUEL_AXE=…/axe.min.js")
+    tab = visit(width, scheme)
+    tab.evaluate(Path(AXE).read_text(encoding="utf-8"))
+    found = tab.evaluate("axe.run()")["violations"]
+    told = [
+        f"{each['impact']} {each['id']}: {each['help']} at {[node['target'] for node in each['nodes'][:3]]}"
+        for each in found
+        if each["impact"] in {"serious", "critical"}
+    ]
+    assert told == []
