@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from harness.cli.output import give
 
+if TYPE_CHECKING:
+    from harness.decide.compare import Answer
+    from harness.results import Result
+
 _ROOT = Path("results")
-_FORMATS = ("md", "csv", "json")
+_FORMATS = ("html", "md", "csv", "json", "junit")
+_ENDINGS = {".htm": "html", ".xml": "junit", **{f".{form}": form for form in _FORMATS[:-1]}}
 
 
 @click.command()
@@ -20,7 +27,7 @@ _FORMATS = ("md", "csv", "json")
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write there; without --format the ending decides: .md, .csv or .json.",
+    help="Write there; without --format the ending decides: .html, .md, .csv, .json or .xml (JUnit).",
 )
 @click.option(
     "--width",
@@ -44,24 +51,28 @@ def command(result: Path | None, form: str | None, output: Path | None, width: i
     from harness.decide import compare
 
     answer = compare.answer(found)
-    if form == "md":
-        from harness.show import markdown
-
-        give(markdown.render(answer), output)
-    elif form == "json":
-        from harness.show import json
-
-        give(json.render(answer), output)
+    if form:
+        give(_rendered(form, found, answer), output)
     else:
         from harness.show import terminal
 
         terminal.show(answer, width=width)
 
 
+def _rendered(form: str, found: Sequence[Result], answer: Answer) -> str:
+    if form == "html":
+        from harness.show.html import page
+
+        return page.render(found, answer)
+    from harness.show import comparison_junit, json, markdown
+
+    renders = {"md": markdown.render, "json": json.render, "junit": comparison_junit.render}
+    return renders[form](answer)
+
+
 def _by_ending(output: Path | None) -> str | None:
     if output is None:
         return None
-    ending = output.suffix.removeprefix(".")
-    if ending not in _FORMATS:
-        raise click.UsageError(f"{output}: the ending says no format; add --format md, csv or json")
-    return ending
+    if output.suffix not in _ENDINGS:
+        raise click.UsageError(f"{output}: the ending says no format; add --format {', '.join(_FORMATS)}")
+    return _ENDINGS[output.suffix]

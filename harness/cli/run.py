@@ -199,13 +199,30 @@ def _show(finished: Sequence[Result], place: Path, *, as_json: bool) -> Answer:
     answer = compare.answer(finished)
     if as_json:
         click.echo(json.render(answer), nl=False)
+        if answer.comparisons:
+            _reported(finished, answer, place)
         return answer
     if not answer.comparisons:
         click.echo("No trial was finished; nothing was stored.")
         return answer
     terminal.show(answer)
-    click.echo(f"\nStored in {place}; read it again with: rpcduel report {place}")
+    terminal.conclude(answer)
+    click.echo(f"\nStored in {place}{_reported(finished, answer, place)}")
     return answer
+
+
+def _reported(finished: Sequence[Result], answer: Answer, place: Path) -> str:
+    """Put the report beside the results, and say so; a full disk takes nothing from what was measured."""
+    from harness import results
+    from harness.show.html import page
+
+    file = place / "report.html"
+    try:
+        results.put(page.render(finished, answer).encode(), file)
+    except results.ResultError as error:
+        click.echo(f"rpcduel: {error}; the table says the same", err=True)
+        return ""
+    return f"; its report: {file}"
 
 
 def _code(comparisons: Sequence[Comparison], *, strict: bool) -> int:

@@ -359,13 +359,19 @@ def test_report_of_one_file_as_a_table(stored, capsys):
 
 @pytest.mark.parametrize(
     ("form", "start"),
-    [("md", "## unary"), ("csv", "trial,scenario,method,part,users"), ("json", '{\n  "format": 1')],
+    [
+        ("html", "<!DOCTYPE html>"),
+        ("md", "## unary"),
+        ("csv", "scenario,users,sample,arm"),
+        ("json", '{\n  "format": 1'),
+        ("junit", "<?xml"),
+    ],
 )
 def test_report_in_other_formats(stored, form, start, capsys):
     assert main(["report", "--format", form]) == 0
     printed = capsys.readouterr().out
     assert printed.startswith(start)
-    file = stored.parent / f"report.{form}"
+    file = stored.parent / f"report.{'xml' if form == 'junit' else form}"
     file.write_text("old")
     assert main(["report", "-o", str(file)]) == 0
     assert file.read_text(encoding="utf-8") == printed
@@ -386,7 +392,7 @@ def test_csv_has_a_row_for_every_turn(stored, capsys):
         (["-o", "none/report.md"], "none/report.md: cannot be written: No such file or directory"),
         (["-o", "folder.md"], "folder.md: cannot be written: Is a directory"),
         (["--format", "md", "--width", "80"], "--width is for the table"),
-        (["--format", "html"], "'html' is not one of"),
+        (["--format", "pdf"], "'pdf' is not one of"),
     ],
 )
 def test_report_errors(stored, args, text, capsys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -31,7 +32,10 @@ def test_a_run_says_its_plan_first_and_its_answer_last(tmp_path):
     assert found.returncode == 0, found.stderr
     assert found.stderr.splitlines()[0].startswith("2 arms and the floor × 1 point × 1 fork, about ")
     lines = found.stdout.splitlines()
-    assert lines[-1].startswith("Stored in results/")
+    told = re.fullmatch(r"Stored in (results/.+); its report: (.+)", lines[-1])
+    assert told
+    assert told[2] == f"{told[1]}/report.html"
+    assert (tmp_path / told[2]).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert any("memory" in line and "×" in line for line in lines)
     (stored,) = (tmp_path / "results").glob("*-unary/*.json")
     assert [run.arm for run in results.read(stored).runs] == ["tcp-msgpack", "memory", "floor"]
