@@ -60,10 +60,10 @@ def main() -> None:
             [sys.executable, "-P", "-m", "harness", *command], check=True, cwd=ROOT
         )
         took = time.monotonic() - began
-        memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
         print(  # noqa: T201 -- that is what it is for
-            f"{asked.trials} trials, {size / 2**20:.1f} MiB of results: {took:.1f} s, {memory:.0f} MiB, "
-            f"{asked.format} of {out.stat().st_size / 2**20:.2f} MiB"
+            f"{asked.trials} trials, {size / 2**20:.1f} MiB of results: {took:.1f} s ({used.ru_utime:.1f} s of CPU), "
+            f"{used.ru_maxrss / 1024:.0f} MiB, {asked.format} of {out.stat().st_size / 2**20:.2f} MiB"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 from harness.decide.claims.claim import (
     FAILS,
@@ -74,14 +75,19 @@ def _pairs(trials: Sequence[Played], ours: str, theirs: str) -> Iterator[Pair]:
 
 
 def _plain(played: Played) -> list[Arm]:
-    offered = service.load(service.DEFAULT)
     return [
         arm
         for arm in played.arms
         if arm.channel == "per-user"
         and not arm.hops
-        and offered[arm.method or played.trial.method].kind is Kind.UNARY
+        and (arm.method or played.trial.method) in _unary()
     ]
+
+
+@cache
+def _unary() -> frozenset[str]:
+    """Name the unary methods of the default service."""
+    return frozenset(one.name for one in service.load(service.DEFAULT).methods if one.kind is Kind.UNARY)
 
 
 def _all_rivals(found: Sequence[tuple[str, Pair]]) -> bool:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from harness.decide.claims import RULES
 from harness.decide.compare import Answer
 from harness.results import Result
-from harness.show import claims, fairness, headline, palette, words
+from harness.show import claims, fairness, figures, headline, palette, words
 from harness.show.figures import gate
 from harness.show.html import origin, parts, plots, verdicts
 from harness.show.html.parts import Part
@@ -53,6 +53,7 @@ def render(results: Sequence[Result], answer: Answer) -> str:
         fairness=fairness.look(results),
         origin=origin.look(results),
         folded=count >= _FOLDED_FROM,
+        drawn=count <= figures.MOST_POINTS,
         listed=count >= _LISTED_FROM,
         styles=Markup(_colours() + _text("style.css")),  # noqa: S704 -- our own file, nobody's input
         script=Markup(script),  # noqa: S704 -- as above

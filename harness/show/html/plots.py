@@ -10,7 +10,7 @@ from markupsafe import Markup
 from harness.decide.compare import Answer
 from harness.results import Result
 from harness.show import figures, svg
-from harness.show.figures import paper
+from harness.show.figures import paper, ratios
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,13 @@ class Plot:
 
 
 def draw(results: Sequence[Result], answer: Answer) -> Iterator[Plot]:
-    """Draw all there is to draw of `results`, which `answer` is of."""
-    for number, one in enumerate(figures.sketch_all(results, answer), 1):
+    """Draw what there is to draw of `results`, which `answer` is of.
+
+    Of many comparisons ratios are left out: their tables have them as bars, and drawing them takes long.
+    """
+    many = len(answer.comparisons) > figures.MOST_POINTS
+    sketches = (one for one in figures.sketch_all(results, answer) if not (many and one.key == ratios.KEY))
+    for number, one in enumerate(sketches, 1):
         key = f"figure-{number}"
         drawn = svg.to_svg(paper.draw(one), title=one.title, description=one.alt, prefix=key)
         yield Plot(
