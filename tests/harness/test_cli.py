@@ -362,7 +362,7 @@ def test_report_of_one_file_as_a_table(stored, capsys):
     [
         ("html", "<!DOCTYPE html>"),
         ("md", "## unary"),
-        ("csv", "scenario,users,sample,arm"),
+        ("csv", "trial,scenario,method,part,users,sample,arm"),
         ("json", '{\n  "format": 1'),
         ("junit", "<?xml"),
     ],

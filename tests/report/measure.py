@@ -33,7 +33,7 @@ SCENARIOS = ("unary", "payload", "multiplex", "coldstart")
 def make(place: Path, trials: int) -> int:
     """Write so many trials to `place`; gives their size in bytes."""
     sys.path.insert(0, str(ROOT / "tests" / "harness"))
-    from conftest import make_result  # noqa: PLC0415 -- of the tests, which are no package
+    from conftest import make_result
 
     for number in range(trials):
         made = make_result(COSTS, floor=26_000, seed=number, rounds=100, long_rounds=3)
@@ -56,14 +56,12 @@ def main() -> None:
         size = make(place, asked.trials)
         command = ["report", str(place), "--format", asked.format, "-o", str(out)]
         began = time.monotonic()
-        subprocess.run(  # noqa: S603 -- ourselves
-            [sys.executable, "-P", "-m", "harness", *command], check=True, cwd=ROOT
-        )
+        subprocess.run([sys.executable, "-P", "-m", "harness", *command], check=True, cwd=ROOT)
         took = time.monotonic() - began
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         print(  # noqa: T201 -- that is what it is for
-            f"{asked.trials} trials, {size / 2**20:.1f} MiB of results: {took:.1f} s ({used.ru_utime:.1f} s of CPU), "
-            f"{used.ru_maxrss / 1024:.0f} MiB, {asked.format} of {out.stat().st_size / 2**20:.2f} MiB"
+            f"{asked.trials} trials, {size / 2**20:.1f} MiB of results: {took:.1f} s "
+            f"({used.ru_utime:.1f} s of CPU), {used.ru_maxrss / 1024:.0f} MiB, {asked.format} of {out.stat().st_size / 2**20:.2f} MiB"
         )
 
 
