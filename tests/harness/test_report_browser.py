@@ -153,6 +153,15 @@ def test_without_script_nothing_is_missing(visit):
     assert not tab.locator("#theme").is_visible()
 
 
+def test_paper_has_all_that_the_screen_has_but_its_controls(visit):
+    tab = visit(690)
+    tab.emulate_media(media="print")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 690
+    assert not tab.locator("#theme").is_visible()
+    for head in tab.locator("table.sortable thead th").all():
+        assert head.locator("button").is_visible()
+
+
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(visit, scheme, width):

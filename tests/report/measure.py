@@ -61,7 +61,8 @@ def main() -> None:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         print(  # noqa: T201 -- that is what it is for
             f"{asked.trials} trials, {size / 2**20:.1f} MiB of results: {took:.1f} s "
-            f"({used.ru_utime:.1f} s of CPU), {used.ru_maxrss / 1024:.0f} MiB, {asked.format} of {out.stat().st_size / 2**20:.2f} MiB"
+            f"({used.ru_utime:.1f} s of CPU), {used.ru_maxrss / 1024:.0f} MiB, "
+            f"{asked.format} of {out.stat().st_size / 2**20:.2f} MiB"
         )
 
 

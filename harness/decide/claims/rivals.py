@@ -78,9 +78,7 @@ def _plain(played: Played) -> list[Arm]:
     return [
         arm
         for arm in played.arms
-        if arm.channel == "per-user"
-        and not arm.hops
-        and (arm.method or played.trial.method) in _unary()
+        if arm.channel == "per-user" and not arm.hops and (arm.method or played.trial.method) in _unary()
     ]
 
 
