@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from harness.decide import stats
 from harness.decide.arrivals import find_dropped, find_lag, find_short
 from harness.decide.comparison import DOUBTFUL, INVALID, NOTE, Finding
 from harness.decide.estimates import FORKS_FOR_INTERVAL
-from harness.decide.rounds import Rounds
+from harness.decide.rounds import ASKED_AGAIN, Rounds
 from harness.decide.soak import find_soak
 from harness.decide.steadiness import find_bursty, find_drift, find_turn_sensitive
 from harness.histogram import HIGHEST
@@ -32,6 +33,7 @@ THROTTLED = 0.001
 _KINDS_SHOWN = 3
 
 
+@lru_cache(maxsize=ASKED_AGAIN)
 def find_all(rounds: Rounds) -> tuple[Finding, ...]:
     """Give all findings, those of single arms first; the same result always gives the same ones."""
     arms = range(len(rounds.result.trial.arms))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,10 @@ FLOOR = "floor"
 WHOLE = (0.0, 1.0)
 FIRST_HALF = (0.0, 0.5)
 SECOND_HALF = (0.5, 1.0)
+
+
+ASKED_AGAIN = 128
+"""Trials of which is kept what everyone who decides asks anew: figures, claims, crossovers, drawings."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +111,7 @@ class Rounds:
         return pairs
 
 
+@lru_cache(maxsize=ASKED_AGAIN)
 def arrange(result: Result) -> Rounds:
     """Sort the turns of `result` into rounds; raises `ResultError` for turns of an arm that it has not."""
     arms, count = result.turns.arm, len(result.trial.arms)
