@@ -84,10 +84,11 @@ def _parts(one: Comparison, all_: Sequence[Comparison]) -> Iterable[str]:
         "baseline": (f"against {one.baseline}", {each.baseline for each in all_}),
     }
     texts = [words.clean(text) for text, seen in differs.values() if len(seen) > 1 and text]
-    if not texts:
-        return [words.count(one.users, "user")]
-    same = [each for each in all_ if each is not one and _point(each) == _point(one)]
-    return [*texts, *([f"measured {one.started[:16].replace('T', ' ')}"] if same else [])]
+    texts = texts or [words.count(one.users, "user")]
+    same = [each for each in all_ if _point(each) == _point(one)]
+    if len(same) > 1:  # looks of a gate, or runs that asked the same again
+        texts.append(f"{next(k for k, each in enumerate(same, 1) if each is one)} of {len(same)}")
+    return texts
 
 
 def _point(one: Comparison) -> tuple[object, ...]:

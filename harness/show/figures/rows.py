@@ -19,6 +19,8 @@ T = TypeVar("T")
 MOST = 36
 """Rows of a figure; where there are more, there are more figures."""
 _LETTERS = 26
+_WIDEST = 150.0
+"""Points for a heading left of the panel; the rest of a longer one stands above the axes."""
 _LINE, _PAD, _HEADING, _BETWEEN = 11.0, 11.0, 19.0, 7.0
 
 
@@ -65,7 +67,8 @@ class Rows(Generic[T]):
     def left(self) -> float:
         """Give the room that names need."""
         longest = max(len(line) for group in self.groups for row in group.rows for line in row.label)
-        return longest * TEXT * LETTER + 12
+        heading = max(len(group.heading) for group in self.groups) if self._heading else 0
+        return max(longest * TEXT * LETTER, min(heading * SMALL * LETTER, _WIDEST)) + 12
 
     @cached_property
     def height(self) -> float:

@@ -272,6 +272,11 @@ def test_a_command_line_that_no_shell_wrote_is_read_as_far_as_it_goes(sets):
     )
 
 
+def test_looks_of_a_gate_are_told_apart(sets):
+    (scene,) = scenes(sets.gate, answer(sets.gate))
+    assert [scene.heading(point) for point in scene.points] == ["16 users, 1 of 2", "16 users, 2 of 2"]
+
+
 def test_runs_are_no_gates(sets):
     assert gate.is_gate(sets.gate)
     assert not gate.is_gate(sets.unary)
