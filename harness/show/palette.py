@@ -38,7 +38,6 @@ class Look:
     marker: str = "o"
     dash: tuple[float, ...] = ()
     """Lengths of stroke and gap, in widths of the line; empty for a solid one."""
-    hatch: str = ""
 
 
 LIGHT, DARK = Theme(), Theme(dark=True)
@@ -107,7 +106,6 @@ PARTS = {"client": CLIENT, "hop": HOP, "server": SERVER, "neither": NEITHER, "re
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 _DASHES: tuple[tuple[float, ...], ...] = ((), (5, 2), (1.5, 1.5), (6, 2, 1.5, 2), (9, 3), (3, 1, 1, 1, 1, 1))
-_HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----")
 
 
 def of(stack: str) -> Pair:
@@ -132,7 +130,6 @@ def looks(arms: Iterable[tuple[str, str]]) -> dict[str, Look]:
                 pair,
                 _MARKERS[place % len(_MARKERS)],
                 _DASHES[place % len(_DASHES)],
-                _HATCHES[place % len(_HATCHES)],
             )
     return found
 

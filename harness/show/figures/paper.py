@@ -48,7 +48,6 @@ _STYLE: dict[Any, Any] = {
     "ytick.labelsize": SMALL,
     "xtick.major.size": 3.0,
     "ytick.major.size": 0.0,
-    "hatch.linewidth": 0.7,
     "lines.linewidth": 1.6,
     "lines.markersize": 5.0,
     "lines.solid_capstyle": "butt",
@@ -256,7 +255,13 @@ def draw_on(given: Sequence[Axes], sketch: Sketch, theme: Theme = LIGHT) -> Figu
             panel.draw(axes, theme)
             axes.set_title(panel.title or sketch.title, fontsize=TEXT, loc="left", color=theme.pick(MUTED))
         if sketch.legend:
-            given[0].legend(handles=handles(sketch.legend, theme), fontsize=SMALL, frameon=False)
+            given[0].legend(
+                handles=handles(sketch.legend, theme),
+                fontsize=SMALL,
+                facecolor=theme.pick(GROUND),
+                edgecolor="none",
+                labelcolor=theme.pick(INK),
+            )
     figure = given[0].get_figure(root=True)
     assert figure is not None
     return figure
