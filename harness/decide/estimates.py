@@ -39,14 +39,16 @@ def of_effects(effects: Numbers, half: float | None) -> Estimate:
     return _around(value, half)
 
 
-def of_quantile(forks: Sequence[Sequence[Histogram]], q: float) -> Estimate:
+def of_quantile(forks: Sequence[Sequence[Histogram]], q: float, merged: Histogram | None = None) -> Estimate:
     """Give quantile `q` in ns of all blocks of all `forks` together, with its bounds.
+
+    `merged` is all of them in one, where the caller has it.
 
     From `FORKS_FOR_INTERVAL` on by bootstrap over forks, then their blocks; with fewer the range of the
     forks' quantiles; with one by bootstrap over its blocks. No fork and no block may be empty.
     """
     blocks = [block for fork in forks for block in fork]
-    merged = blocks[0].merge(*blocks[1:])
+    merged = merged or blocks[0].merge(*blocks[1:])
     value = float(merged.quantile(q))
     if value >= HIGHEST:  # calls that failed, or that nobody made
         return Estimate(float("inf"), None, None, "none")

@@ -72,11 +72,12 @@ def _percentiles(rounds: Rounds, arm: int, *, long: bool) -> tuple[Estimate | No
     forks = histograms(rounds, arm, "response", long=long)
     if not forks:
         return None, None
-    p99 = of_quantile(forks, 0.99)
     blocks = [block for fork in forks for block in fork]
+    merged = blocks[0].merge(*blocks[1:])
+    p99 = of_quantile(forks, 0.99, merged)
     longest = rounds.turns.max[rounds.rows(arm, long=long)]
-    shown = np.isinf(p99.value) or stats.supported(blocks[0].merge(*blocks[1:]), longest, int(p99.value))
-    return of_quantile(forks, 0.5), p99 if shown else None
+    shown = np.isinf(p99.value) or stats.supported(merged, longest, int(p99.value))
+    return of_quantile(forks, 0.5, merged), p99 if shown else None
 
 
 def _lag(rounds: Rounds, arm: int) -> Estimate | None:

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from msgspec.structs import replace
+from scipy import stats as distributions
 
+from harness.decide import soak
 from harness.decide.compare import decide
 from harness.measure import holdings
 from scenarios.load import Open
@@ -83,3 +87,13 @@ def test_holdings_of_a_process_are_read():
     with Path(os.devnull).open() as _:
         assert holdings.read([os.getpid()])[1] == descriptors + 1
     assert holdings.read([os.getpid(), 2**22 + 1]) == (-1, -1)
+
+
+@given(
+    st.lists(st.floats(-5, 5), min_size=2, max_size=30), st.lists(st.floats(-5, 5), min_size=2, max_size=30)
+)
+def test_the_chance_of_a_step_is_that_of_welchs_test(first, second):
+    before, after = np.array(first, float), np.array(second, float)
+    assume(np.ptp(before) and np.ptp(after))
+    wanted = distributions.ttest_ind(after, before, equal_var=False).pvalue
+    assert soak._chance(before, after) == pytest.approx(wanted, rel=1e-6, abs=1e-12)
