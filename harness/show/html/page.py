@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from importlib import resources
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from harness.decide.claims import RULES
 from harness.decide.compare import Answer
@@ -19,6 +20,7 @@ from harness.show.html import origin, parts, plots, verdicts
 from harness.show.html.parts import Part
 from harness.show.html.verdicts import Ruled
 
+_MARKS = re.compile(r"(?<=[@,=:/])")
 _FOLDED_FROM = 9
 """From so many comparisons on, each is folded away under its answer."""
 _LISTED_FROM = 3
@@ -34,6 +36,7 @@ def render(results: Sequence[Result], answer: Answer) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["breakable"] = _breakable
     ruled, script = verdicts.rule(results), _text("script.js")
     drawn = list(plots.draw(results, answer))
     found = parts.arrange(
@@ -79,6 +82,12 @@ def _answers(answer: Answer, ruled: Ruled | None) -> tuple[str, ...]:
     if ruled:
         return (ruled.sentence,)
     return (headline.claimed(answer.claims),) if len(answer.claims) == len(RULES) else ()
+
+
+def _breakable(name: str) -> Markup:
+    """Let an arm's name break behind the marks that its parts stand between, and nowhere else."""
+    pieces = (escape(piece) for piece in _MARKS.split(name))
+    return Markup("<wbr>").join(pieces)
 
 
 def _text(name: str) -> str:
