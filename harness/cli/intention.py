@@ -12,7 +12,7 @@ from harness.results import Trial
 from scenarios.catalog import dissected
 
 _START = 1.0
-_ARM_START = 0.3
+_ARM_START = 0.4
 """Seconds that a fork and each of its arms take to start, about, on two cores."""
 _WEIGHING = 2.0
 """Seconds that it takes to count the bytes of an arm's calls, about."""

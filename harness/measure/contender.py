@@ -89,7 +89,7 @@ class Contender:
         return [process for process in (self._load, *self._hops, self._server) if process]
 
     def launch(self) -> None:
-        """Start the server, without waiting for it."""
+        """Start the server and the load process, without waiting for them: most of it is importing."""
         arm, cores = self.arm, self._machine.server_cores
         try:
             if arm.server:
@@ -104,9 +104,15 @@ class Contender:
             raise self.fail(str(error), error.stderr) from error
         if self._server:
             self._stay.callback(self._server.stop)
+        try:
+            self._load, self._baton = processes.load(arm.driver, arm.python, self._machine.client_cores)
+        except StartError as error:
+            raise self.fail(str(error), error.stderr) from error
+        self._stay.callback(self._load.stop)
+        self._stay.callback(self._baton.close)
 
     def link(self) -> None:
-        """Wait until the server accepts; then start the load process, without waiting for it."""
+        """Wait until the server accepts; then tell the load process of it, without waiting for its users."""
         arm, trial = self.arm, self._trial
         try:
             if self._server:
@@ -120,12 +126,6 @@ class Contender:
             raise self.fail(f"its server {error}", error.stderr) from error
         for name in reversed(arm.hops):
             self._pass_through(name)
-        try:
-            self._load, self._baton = processes.load(arm.driver, arm.python, self._machine.client_cores)
-        except StartError as error:
-            raise self.fail(str(error), error.stderr) from error
-        self._stay.callback(self._load.stop)
-        self._stay.callback(self._baton.close)
         self._send(
             Setup(
                 arm=arm,

@@ -1,16 +1,29 @@
-"""The load process of one arm, started as ``python -P -m harness.measure.load FD DRIVER``."""
+"""The load process of one arm, started as ``python -P -m harness.measure.load FD DRIVER [CORE,…]``."""
 
+import os
 import sys
+from pathlib import Path
 
 
 def main() -> None:
-    """Patch first, then import: gRPC and `threading` are looked at when they are loaded."""
+    """Patch first, then import: gRPC and `threading` are looked at when they are loaded.
+
+    Imports may use every core, since they are most of what a start takes; all else is pinned.
+    """
     descriptor, driver = int(sys.argv[1]), sys.argv[2]
+    cores = [int(core) for core in sys.argv[3].split(",")] if sys.argv[3:] else []
     if driver != "plain":
         import locust  # noqa: F401, PLC0415 -- importing it patches the process for gevent
     from harness.measure import player  # noqa: PLC0415 -- only now may anything else be imported
 
+    _pin(cores)
     player.run(descriptor)
+
+
+def _pin(cores: list[int]) -> None:
+    """Keep to `cores`, with every thread that a library has started; what comes later inherits it."""
+    for task in Path("/proc/self/task").iterdir() if cores else ():
+        os.sched_setaffinity(int(task.name), cores)
 
 
 if __name__ == "__main__":

@@ -205,13 +205,14 @@ def accepted_foreign(server: Process, address: Address) -> Served:
 
 
 def load(driver: str, interpreter: str, cores: Sequence[int]) -> tuple[Process, Baton]:
-    """Start a load process; gives it with our end of the baton."""
+    """Start a load process, which pins itself to `cores`; gives it with our end of the baton."""
     ours, theirs = socket.socketpair()
     with theirs:
         descriptor = theirs.fileno()
-        command = python(interpreter, "harness.measure.load", str(descriptor), driver)
+        pinned = [",".join(map(str, cores))] if cores else []
+        command = python(interpreter, "harness.measure.load", str(descriptor), driver, *pinned)
         try:
-            return Process(command, cores, pass_fds=[descriptor]), Baton(ours)
+            return Process(command, (), pass_fds=[descriptor]), Baton(ours)
         except StartError:
             ours.close()
             raise

@@ -3,11 +3,14 @@
 import os
 import re
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
+from harness import results as stored
+from harness.archive import SAMPLE
 from harness.decide import compare
 from harness.show.html import page as report
 
@@ -56,9 +59,9 @@ def file(made, tmp_path_factory):
     return written
 
 
-@pytest.fixture
-def visit(browser, file):
-    """Open the report on a screen; what it fetches or complains about fails the test in the end."""
+@contextmanager
+def opened(browser, file):
+    """Open a report on screens; what it fetches or complains about fails the test in the end."""
     contexts, trouble = [], []
 
     def go(width=1440, scheme="light", **options):
@@ -84,6 +87,12 @@ def visit(browser, file):
     for context in contexts:
         context.close()
     assert trouble == []
+
+
+@pytest.fixture
+def visit(browser, file):
+    with opened(browser, file) as go:
+        yield go
 
 
 def test_the_page_is_whole(visit):
@@ -167,12 +176,34 @@ def test_paper_has_all_that_the_screen_has_but_its_controls(visit):
 def test_axe_finds_nothing_serious(visit, scheme, width):
     if not Path(AXE).is_file():
         lacking("there is no axe-core", "npm pack axe-core, and RPCDUEL_AXE=…/axe.min.js")
-    tab = visit(width, scheme)
+    assert serious(visit(width, scheme)) == []
+
+
+def serious(tab):
+    """Let axe look at a page; gives what keeps people from reading it."""
     tab.evaluate(Path(AXE).read_text(encoding="utf-8"))
     found = tab.evaluate("axe.run()")["violations"]
-    told = [
+    return [
         f"{each['impact']} {each['id']}: {each['help']} at {[node['target'] for node in each['nodes'][:3]]}"
         for each in found
         if each["impact"] in {"serious", "critical"}
     ]
-    assert told == []
+
+
+@pytest.mark.parametrize(
+    "run", sorted(path for path in SAMPLE.iterdir() if path.is_dir()), ids=lambda run: run.name
+)
+def test_a_page_of_the_sample_is_whole_and_can_be_read(browser, run, tmp_path):
+    if not Path(AXE).is_file():
+        lacking("there is no axe-core", "npm pack axe-core, and RPCDUEL_AXE=…/axe.min.js")
+    found = stored.read_all(run)
+    file = tmp_path / "report.html"
+    file.write_text(report.render(found, compare.answer(found)), encoding="utf-8")
+    assert file.stat().st_size < 3_000_000
+    with opened(browser, file) as go:
+        for width, scheme in ((390, "light"), (1440, "dark")):
+            tab = go(width, scheme)
+            assert tab.evaluate("document.documentElement.scrollWidth") <= width
+            assert tab.locator("figure svg[role=img]").count() >= 1
+            assert tab.locator("table").count() >= 1
+            assert serious(tab) == []

@@ -78,3 +78,10 @@ def test_a_notebook_says_kindly_what_is_missing(notebook, folder, sets):
     said = printed(executed(notebook, folder))
     assert "Error" not in said
     assert "rpcduel" in said or notebook.stem.startswith("01")
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_lacks_nothing_of_the_sample(notebook, folder):
+    read = executed(notebook, folder)
+    assert "measures it" not in printed(read)
+    assert any("image/png" in output.get("data", {}) for output in outputs(read))
