@@ -25,7 +25,7 @@ COMMANDS = {
     "init": ("harness.cli.init", "Write a suite to start from."),
     "gate": ("harness.cli.gate", "Say whether a candidate costs more than its base; for CI."),
     "compare": ("harness.cli.compare", "Hold two stored results against each other: what has changed?"),
-    "report": ("harness.cli.report", "Show a stored result: table, Markdown, CSV or JSON."),
+    "report": ("harness.cli.report", "Show a stored result: table, HTML, Markdown, CSV or JSON."),
     "list": ("harness.cli.listing", "List stacks, scenarios and hops."),
     "serve": ("harness.cli.serve", "Serve one stack in the foreground."),
     "schema": ("harness.cli.schema", "Print a service as .proto, .thrift, GraphQL, C# or JSON Schema."),

@@ -86,7 +86,7 @@ def command(
         from harness.show import changes
 
         changes.show(found, sys.stderr if file else sys.stdout)
-    sys.exit(_code(found, strict=strict))
+    sys.exit(_code(found, rule, strict=strict))
 
 
 def _form(form: str | None, file: Path | None, *, as_json: bool) -> str | None:
@@ -142,7 +142,10 @@ def _rendered(found: Across, form: str | None, places: tuple[str, str]) -> str:
     return changes_junit.render(found) if form == "junit" else ""
 
 
-def _code(found: Across, *, strict: bool) -> int:
+def _code(found: Across, rule: Rule, *, strict: bool) -> int:
     code = FINE if found.ruling is None else CODES[found.ruling]
-    silent = any(one.ruling is None for one in found.arms)
+    silent = any(
+        one.ruling is None or any(c.outcome is None for c in one.changes if c.metric in rule.metrics)
+        for one in found.arms
+    )
     return UNCLEAR if strict and silent and code == FINE else code

@@ -14,7 +14,7 @@ import click
 from harness.cli import output
 
 if TYPE_CHECKING:
-    from harness.decide.gate import Decision
+    from harness.decide.gate import Decision, Rule
     from harness.gate import Question
     from harness.measure.observer import Observer
     from harness.results import Machine, Result, Trial
@@ -171,7 +171,8 @@ def measured(question: Question, seed: int, place: Path, observer: Observer) -> 
     finished: list[Result] = []
     decision = None
     for k, trial in enumerate(trials):
-        result, interrupted = _look(trial, finished, k, seed, here, gating.Look(observer, k, len(trials)))
+        watched = gating.Look(observer, k, len(trials))
+        result, interrupted = _look(trial, finished, question.rule, seed + k, here, watched)
         if result is None:
             return decision, True
         finished.append(result)
@@ -184,19 +185,20 @@ def measured(question: Question, seed: int, place: Path, observer: Observer) -> 
 
 
 def _look(
-    trial: Trial, before: Sequence[Result], number: int, seed: int, here: Machine, observer: Observer
+    trial: Trial, before: Sequence[Result], rule: Rule, seed: int, here: Machine, observer: Observer
 ) -> tuple[Result | None, bool]:
     """Measure the forks of one look, with turns as long as in those before."""
     import msgspec
 
+    from harness.cli import gating
     from harness.measure import conduct
 
     if before:
         last = before[-1].trial
         trial = msgspec.structs.replace(trial, turn=last.turn, settle=last.settle)
-    line = shlex.join(["rpcduel", *sys.argv[1:]])
+    line = shlex.join(["rpcduel", *sys.argv[1:], *gating.options(rule, sys.argv)])
     try:
-        return conduct.conduct(trial, here, seed + number, line, observer), False
+        return conduct.conduct(trial, here, seed, line, observer), False
     except conduct.Interrupted as stop:
         return stop.result, True
 

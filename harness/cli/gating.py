@@ -12,7 +12,7 @@ from harness.cli import intention
 from harness.measure.observer import Part
 
 if TYPE_CHECKING:
-    from harness.decide.gate import Decision
+    from harness.decide.gate import Decision, Rule
     from harness.gate import Question
     from harness.measure.observer import Observer
     from harness.plan import Wish
@@ -39,6 +39,31 @@ class Look(Part):
 
     def _named(self, text: str) -> str:
         return f"{self._look}: {text}"
+
+
+def options(rule: Rule, given: Sequence[str]) -> list[str]:
+    """Write as options what of a rule stands in a suite alone, for the command line that is stored.
+
+    What is as usual, or `given` already, is left out.
+    """
+    from harness.decide.gate import Rule as Usual
+
+    usual = _written(Usual())
+    named = {part.partition("=")[0] for part in given}
+    return [
+        f"{option}={value}"
+        for option, value in _written(rule).items()
+        if value != usual[option] and option not in named
+    ]
+
+
+def _written(rule: Rule) -> dict[str, str]:
+    return {
+        "--metrics": ",".join(rule.metrics),
+        "--tolerance": f"{100 * rule.tolerance:g}%",
+        "--detect": f"{100 * rule.detect:g}%",
+        "--looks": ",".join(map(str, rule.looks)),
+    }
 
 
 def question(

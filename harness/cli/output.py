@@ -13,7 +13,7 @@ import click
 def give(text: str, output: Path | None) -> None:
     """Print `text`, or write it to `output` and say so; raises `click.UsageError` if that cannot be."""
     if output is None:
-        click.echo(text, nl=False)
+        click.echo(text.encode(), nl=False)  # a document is UTF-8, whatever the terminal is
         return
     try:
         _write(text, output)

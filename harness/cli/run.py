@@ -198,7 +198,7 @@ def _show(finished: Sequence[Result], place: Path, *, as_json: bool) -> Answer:
 
     answer = compare.answer(finished)
     if as_json:
-        click.echo(json.render(answer), nl=False)
+        click.echo(json.render(answer).encode(), nl=False)
         if answer.comparisons:
             _reported(finished, answer, place)
         return answer
@@ -207,20 +207,22 @@ def _show(finished: Sequence[Result], place: Path, *, as_json: bool) -> Answer:
         return answer
     terminal.show(answer)
     terminal.conclude(answer)
-    click.echo(f"\nStored in {place}{_reported(finished, answer, place)}")
+    if any(place.glob("*.json")):
+        click.echo(f"\nStored in {place}{_reported(finished, answer, place)}")
     return answer
 
 
 def _reported(finished: Sequence[Result], answer: Answer, place: Path) -> str:
-    """Put the report beside the results, and say so; a full disk takes nothing from what was measured."""
+    """Put the report beside the results, and say so; what goes wrong takes nothing from what was measured."""
     from harness import results
     from harness.show.html import page
 
     file = place / "report.html"
     try:
         results.put(page.render(finished, answer).encode(), file)
-    except results.ResultError as error:
-        click.echo(f"rpcduel: {error}; the table says the same", err=True)
+    except Exception as error:  # noqa: BLE001 -- as above: the results are stored, and can be shown again
+        reason = str(error) if isinstance(error, results.ResultError) else f"{type(error).__name__}: {error}"
+        click.echo(f"rpcduel: no report was written: {reason}; the table says the same", err=True)
         return ""
     return f"; its report: {file}"
 

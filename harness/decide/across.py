@@ -13,7 +13,7 @@ from harness.decide.change import Change, bounds
 from harness.decide.counterparts import Counterpart, Lone, Point
 from harness.decide.estimates import FORKS_FOR_INTERVAL
 from harness.decide.gate import Ruling, worst
-from harness.decide.judge import ALPHA, DETECT, TOLERANCE, joint, outcome
+from harness.decide.judge import ALPHA, DETECT, TOLERANCE, Outcome, joint, outcome
 from harness.decide.known import Known
 from harness.decide.rounds import Rounds
 from harness.decide.stats import Numbers
@@ -179,9 +179,8 @@ def _compared(pair: Counterpart, known: Known | None) -> Compared:
         for name, each in (("base", pair.base), ("candidate", pair.candidate))
         for text in each.doubts
     ]
-    turns = [each.parts[0].rounds.result.trial.turn for each in (pair.base, pair.candidate)]
-    if turns[0] != turns[1]:
-        doubts.append(f"turns lasted {turns[0] / 1e6:g} ms in the base and {turns[1] / 1e6:g} ms since")
+    if unlike := _unlike(pair):
+        doubts.append(unlike)
     if pair.candidate.arm.at or pair.base.arm.at:
         doubts.append(
             "a server that runs already is not started again: what differs between starts is unknown"
@@ -201,6 +200,12 @@ def _compared(pair: Counterpart, known: Known | None) -> Compared:
     )
 
 
+def _unlike(pair: Counterpart) -> str:
+    """Say how turns differed in length; what a call costs depends on that, so it is nothing that changed."""
+    before, after = (each.parts[0].rounds.result.trial.turn / 1e6 for each in (pair.base, pair.candidate))
+    return f"turns lasted {before:g} ms in the base and {after:g} ms since" if before != after else ""
+
+
 def _change(pair: Counterpart, metric: str, known: Known | None, broken: str) -> Change:
     """Give what a cost changed by, with its interval where noise between sessions is known."""
     if broken:
@@ -210,7 +215,7 @@ def _change(pair: Counterpart, metric: str, known: Known | None, broken: str) ->
         return Change(metric, None, None, None, None, None, None, reason)
     was, now = (float(np.exp(each.mean())) for each in (before, after))
     plain = Change(metric, was, now, now / was - 1, None, None, None)
-    spread = known.spread(pair.point, metric) if known else ""
+    spread = (_unlike(pair) or known.spread(pair.point, metric)) if known else ""
     if isinstance(spread, str):
         return msgspec.structs.replace(plain, reason=spread)
     if min(len(before), len(after)) < FORKS_FOR_INTERVAL:
@@ -232,6 +237,7 @@ def _silence(pair: Counterpart, before: Numbers, after: Numbers) -> str:
 def _judged(found: Compared, pair: Counterpart, known: Known, rule: Rule, alpha: float) -> Compared:
     """Judge the metrics that are to be judged, each with the error `alpha`."""
     changes = []
+    sensitive = pair.base.sensitive | pair.candidate.sensitive
     for change in found.changes:
         spread = known.spread(pair.point, change.metric)
         if change.low is None or change.metric not in rule.metrics or isinstance(spread, str):
@@ -239,9 +245,14 @@ def _judged(found: Compared, pair: Counterpart, known: Known, rule: Rule, alpha:
             continue
         low, high = bounds(pair.base.costs(change.metric), pair.candidate.costs(change.metric), spread, alpha)
         said = outcome(low, high, rule.tolerance, rule.detect)
+        if said in (Outcome.SAME, Outcome.BETTER) and change.metric in sensitive:
+            said = Outcome.UNCLEAR  # it is long turns that a service lives in, and they say something else
         changes.append(msgspec.structs.replace(change, outcome=said))
     outcomes = {change.outcome for change in changes if change.outcome is not None}
     ruling = Ruling(joint(outcomes)) if outcomes else found.ruling
+    silent = any(change.outcome is None for change in changes if change.metric in rule.metrics)
+    if silent and ruling in (Ruling.SAME, Ruling.BETTER):
+        ruling = Ruling.UNCLEAR  # a cost that is not known may have grown
     return msgspec.structs.replace(found, changes=tuple(changes), ruling=ruling)
 
 

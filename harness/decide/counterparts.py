@@ -90,6 +90,16 @@ class Played:
         """Say what makes its figures doubtful."""
         return tuple(_said(each) for each in self._findings() if each.validity == DOUBTFUL)
 
+    @property
+    def sensitive(self) -> frozenset[str]:
+        """Name the costs that are others in long turns."""
+        return frozenset(
+            figure
+            for each in self._findings()
+            if each.kind == "turn-sensitive" and each.arm == self.arm.name
+            for figure in each.figures
+        )
+
     def _findings(self) -> Iterator[Finding]:
         for part in self.parts:
             yield from (each for each in part.findings if each.arm in ("", self.arm.name, FLOOR))

@@ -83,9 +83,11 @@ class Rounds:
         trial, machine = self.result.trial, self.result.machine
         if trial.open:
             return "p50"
-        shared = len(machine.server_cores) < _APART
-        hops = [bool(arm.hops) for arm in trial.arms if arm.stack != FLOOR]
-        return "cpu" if shared and 2 * sum(hops) >= len(hops) > 0 else "time"
+        shared = (len(machine.server_cores) or machine.cores) < _APART
+        contenders = [arm for arm in trial.arms if arm.stack != FLOOR]
+        hops = sum(bool(arm.hops) for arm in contenders)
+        known = not any(arm.at or arm.beside for arm in contenders)  # else there may be no CPU to rank by
+        return "cpu" if shared and known and 2 * hops >= len(contenders) > 0 else "time"
 
     def name(self, arm: int) -> str:
         """Give the name of an arm."""

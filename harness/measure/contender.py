@@ -66,6 +66,7 @@ class Contender:
         self._ports: list[int] = []
         """Of what calls pass through, the service's first."""
         self._pids: tuple[int, ...] = ()
+        self._patience = processes.START + (len(trial.arms) - 1) * processes.EACH
         self._barren = 0
         self._outstanding = 0.0
         """Seconds in which a turn must be over that nobody has waited for; 0 where there is none."""
@@ -117,9 +118,9 @@ class Contender:
         try:
             if self._server:
                 served = (
-                    processes.accepted_foreign(self._server, self._address)
+                    processes.accepted_foreign(self._server, self._address, self._patience)
                     if arm.server
-                    else processes.accepted(self._server)
+                    else processes.accepted(self._server, self._patience)
                 )
                 self._address, self._pids, self.served = served.address, served.pids, True
         except StartError as error:
@@ -151,7 +152,7 @@ class Contender:
             )
             self._hops.append(process)
             self._stay.callback(process.stop)
-            served = processes.accepted(process)
+            served = processes.accepted(process, self._patience)
         except StartError as error:
             raise self.fail(f"its hop {name} {error}", error.stderr) from error
         self._ports.append(self._address.port)
@@ -160,10 +161,12 @@ class Contender:
 
     def ready(self) -> Ready:
         """Wait until its users are connected; gives what it says of itself and its replies."""
-        answer = self._receive(processes.START + self._trial.timeout)
+        answer = self._receive(self._patience + self._trial.timeout)
         if not isinstance(answer, Ready):
             raise self.fail(f"its load process answered {type(answer).__name__} instead of Ready")
         assert self._load is not None
+        # It has pinned itself, if it is of this version; another interpreter may bring another one.
+        cpu.pin(self._load.pid, self._machine.client_cores)
         self.client.watch(cpu.members(self._load.pid))
         self.hop.watch(
             {pid for process in self._hops for pid in cpu.members(process.pid)} | {*self._hop_pids}

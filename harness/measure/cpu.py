@@ -26,6 +26,14 @@ def cpu_time(pid: int) -> int | None:
         return None
 
 
+def pin(pid: int, cores: Iterable[int]) -> None:
+    """Keep all threads of `pid` to `cores`, if any are given; a thread that ends meanwhile needs no core."""
+    wanted = set(cores)
+    for task in (_PROC / str(pid) / "task").iterdir() if wanted else ():
+        with suppress(ProcessLookupError):
+            os.sched_setaffinity(int(task.name), wanted)
+
+
 def members(group: int) -> list[int]:
     """Pids of the processes whose process group is `group`."""
     return [pid for pid in _pids() if (stat := _stat(pid)) and int(stat[2]) == group]

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from pathlib import Path
 
 
 def main() -> None:
@@ -14,16 +13,10 @@ def main() -> None:
     cores = [int(core) for core in sys.argv[3].split(",")] if sys.argv[3:] else []
     if driver != "plain":
         import locust  # noqa: F401, PLC0415 -- importing it patches the process for gevent
-    from harness.measure import player  # noqa: PLC0415 -- only now may anything else be imported
+    from harness.measure import cpu, player  # noqa: PLC0415 -- only now may anything else be imported
 
-    _pin(cores)
+    cpu.pin(os.getpid(), cores)
     player.run(descriptor)
-
-
-def _pin(cores: list[int]) -> None:
-    """Keep to `cores`, with every thread that a library has started; what comes later inherits it."""
-    for task in Path("/proc/self/task").iterdir() if cores else ():
-        os.sched_setaffinity(int(task.name), cores)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Child processes in process groups of their own, pinned before they start and gone when told so."""
+"""Child processes in process groups of their own, pinned to their cores and gone when told so."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ from scenarios.arm import Arm
 from stacks.base import LOOPBACK, Address, Served, Tls
 
 START = 20.0
-"""Seconds in which a server must accept connections."""
+"""Seconds in which a server must accept connections, if nothing else starts meanwhile."""
+EACH = 2.0
+"""Seconds more for every arm that starts beside it."""
 _PATIENCE = 2.0
 _PAUSE = 0.02
 _TAIL = 2000
@@ -177,10 +179,10 @@ def hop(name: str, upstream: Address, stack: str, service: str, cores: Sequence[
     return Process(python("", "stacks", "hop", name, "--route", route, *told, "--with-parent"), cores)
 
 
-def accepted(server: Process) -> Served:
-    """Wait until a server of ours says that it accepts; raises `StartError`."""
+def accepted(server: Process, within: float = START) -> Served:
+    """Wait until a server of ours says that it accepts, for `within` s; raises `StartError`."""
     try:
-        return msgspec.json.decode(server.line(START), type=Served)
+        return msgspec.json.decode(server.line(within), type=Served)
     except msgspec.DecodeError as error:
         raise StartError(f"printed no address: {error}", server.tail()) from error
 
@@ -192,16 +194,16 @@ def serve_foreign(command: Sequence[str], cores: Sequence[int]) -> tuple[Process
     return Process(filled, cores, foreign=True), address
 
 
-def accepted_foreign(server: Process, address: Address) -> Served:
-    """Wait until a user's server accepts on `address`; raises `StartError`."""
-    end = time.monotonic() + START
+def accepted_foreign(server: Process, address: Address, within: float = START) -> Served:
+    """Wait until a user's server accepts on `address`, for `within` s; raises `StartError`."""
+    end = time.monotonic() + within
     while time.monotonic() < end:
         if how := server.ended():
             raise StartError(f"ended {how}", server.tail())
         with suppress(OSError), socket.create_connection((address.host, address.port), timeout=1):
             return Served(address=address, pids=(server.pid,))
         time.sleep(_PAUSE)
-    raise StartError(f"does not accept on {address} within {START:g} s", server.tail())
+    raise StartError(f"does not accept on {address} within {within:g} s", server.tail())
 
 
 def load(driver: str, interpreter: str, cores: Sequence[int]) -> tuple[Process, Baton]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from harness.decide import sentence
@@ -32,11 +33,16 @@ class Lead:
 
 @dataclass(frozen=True)
 class _Lowest:
-    """The arm with the lowest cost at a point; no estimate where it is the baseline."""
+    """The arm with the lowest cost at a point; no estimate where it is the baseline.
+
+    `arm` is empty where none is shown to be below the baseline, nor the baseline below all.
+    """
 
     arm: str
     point: str
     estimate: Estimate | None
+    rivals: Mapping[str, Estimate] = field(default_factory=dict)
+    """Arms shown to be below the baseline whose interval overlaps that of the lowest, itself among them."""
 
 
 def leads(comparisons: Sequence[Comparison]) -> list[Lead]:
@@ -127,6 +133,8 @@ def _over(group: Sequence[Comparison], baseline: str, what: str) -> str:
     found = [low for one, point in zip(group, points(group), strict=True) if (low := _lowest(one, point))]
     blank = len(group) - len(found)
     lost = f"; {words.count(blank, 'point')} without valid figures" if blank else ""
+    if not any(arm.name != baseline and not arm.floor for one in group for arm in one.arms):
+        return f"{baseline} was measured alone, so there is nothing to hold it against."
     if not found:
         return f"None of the {len(group)} points has valid figures to hold against {baseline}."
     few = any(one.forks < FORKS_FOR_INTERVAL for one in group)
@@ -136,13 +144,25 @@ def _over(group: Sequence[Comparison], baseline: str, what: str) -> str:
         else f"{lost}."
     )
     arms = list(dict.fromkeys(low.arm for low in found))
-    if arms == [baseline]:
+    if not set(arms) - {"", baseline}:
         least = "seen" if few else "shown"
         return f"At none of {len(group)} points was an arm {least} to take less {what} than {baseline}{tail}"
     if len(arms) == 1:
         return f"{arms[0]} had the lowest {what} at {_all(len(found))}: {_told_of(found, baseline)}{tail}"
+    if rival := _everywhere(found):
+        own = [_Lowest(rival, low.point, low.rivals[rival]) for low in found]
+        return (
+            f"{rival} had the lowest {what}, or was not told apart from the lowest, at {_all(len(found))}: "
+            f"{_told_of(own, baseline)}{tail}"
+        )
     parts = [_part([low for low in found if low.arm == arm], baseline) for arm in arms]
     return f"Which arm had the lowest {what} depends on the point: {'; '.join(parts)}{tail}"
+
+
+def _everywhere(found: Sequence[_Lowest]) -> str:
+    """Name the arm that is lowest, or too close to it, at every point; empty where none is."""
+    common = set.intersection(*(set(low.rivals) for low in found))
+    return min(common, key=lambda arm: math.prod(low.rivals[arm].value for low in found), default="")
 
 
 def _all(count: int) -> str:
@@ -155,12 +175,20 @@ def _lowest(one: Comparison, point: str) -> _Lowest | None:
     ranked = [arm for arm in one.arms if one.headline in arm.ratios and arm.validity != INVALID]
     if base is None or base.validity == INVALID or not ranked:
         return None
-    best = min(ranked, key=lambda arm: arm.ratios[one.headline].estimate.value)
-    ratio = best.ratios[one.headline]
-    clear = ratio.resolved or one.forks < FORKS_FOR_INTERVAL
-    if ratio.estimate.value >= 1 or not clear:
-        return _Lowest(one.baseline, point, None)
-    return _Lowest(best.name, point, ratio.estimate)
+    few = one.forks < FORKS_FOR_INTERVAL
+    ratios = {arm.name: arm.ratios[one.headline] for arm in ranked}
+    below = {
+        name: ratio.estimate
+        for name, ratio in ratios.items()
+        if ratio.estimate.value < 1 and (ratio.resolved or few)
+    }
+    if not below:
+        beaten = all(ratio.resolved or few for ratio in ratios.values())
+        return _Lowest(one.baseline if beaten else "", point, None)
+    best = min(below, key=lambda name: below[name].value)
+    reach = below[best].high or below[best].value
+    rivals = {name: estimate for name, estimate in below.items() if (estimate.low or estimate.value) <= reach}
+    return _Lowest(best, point, below[best], rivals)
 
 
 def _told_of(found: Sequence[_Lowest], baseline: str) -> str:
@@ -179,7 +207,8 @@ def _told_of(found: Sequence[_Lowest], baseline: str) -> str:
 def _part(found: Sequence[_Lowest], baseline: str) -> str:
     where = ", ".join(low.point for low in found) if len(found) <= _NAMED else f"{len(found)} points"
     known = [low.estimate for low in found if low.estimate]
-    text = f"{found[0].arm} with {where}" if len(found) <= _NAMED else f"{found[0].arm} at {where}"
+    arm = found[0].arm or "no arm is told apart"
+    text = f"{arm} with {where}" if len(found) <= _NAMED else f"{arm} at {where}"
     if not known:
         return text
     low, high = (pick(known, key=lambda one: one.value) for pick in (min, max))

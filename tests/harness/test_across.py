@@ -161,6 +161,7 @@ def test_a_cost_that_is_not_known_of_every_fork_has_no_ratio(made, base):
     found = compare(base, silent, noise())
     assert of(found, "grpc", "cpu").reason == "it is not known of every fork (candidate)"
     assert of(found, "grpc", "time").low is not None
+    assert {one.arm: one.ruling for one in found.arms}["grpc"] is Ruling.UNCLEAR  # its CPU may have doubled
 
 
 def test_few_forks_have_no_interval(made, base):
@@ -244,10 +245,13 @@ def test_times_that_make_it_doubtful_are_told(base, base_time, said):
     assert all(text.startswith(said) for text in found.doubts)
 
 
-def test_turns_of_another_length_are_doubtful(base):
+def test_turns_of_another_length_are_doubtful_and_not_judged(base):
     longer = [replace(base[0], trial=replace(base[0].trial, turn=12_000_000))]
     found = compare(base, longer, noise())
     assert found.arms[0].doubts == ("turns lasted 6 ms in the base and 12 ms since",)
+    assert of(found, "grpc").reason == "turns lasted 6 ms in the base and 12 ms since"
+    assert of(found, "grpc").low is None
+    assert found.ruling is None
 
 
 def test_a_server_that_runs_already_is_doubtful(base):

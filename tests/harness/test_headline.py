@@ -104,7 +104,37 @@ def test_one_point_has_said_it_itself():
             ),
         ),
         (
-            [point(arm("a", validity="invalid"), users=users) for users in (1, 16)],
+            [  # the noisy one seems lower, and the other one is shown to be
+                point(arm("a"), arm("b", 0.78, 0.55, 1.10), arm("c", 0.8), users=users) for users in (1, 16)
+            ],
+            (
+                "c had the lowest time per call at both points: 0.80× (0.78 to 0.82) with 1 user, "
+                "0.80× (0.78 to 0.82) with 16 users, that of a being 1."
+            ),
+        ),
+        (
+            [point(arm("a"), arm("b", 0.5)), point(arm("a"), arm("b", 0.97, 0.93, 1.01), users=16)],
+            (
+                "Which arm had the lowest time per call depends on the point: b with 1 user: "
+                "0.50× (0.49 to 0.51) of a; no arm is told apart with 16 users."
+            ),
+        ),
+        (
+            [
+                point(arm("a"), arm("b", 0.800), arm("c", 0.805)),
+                point(arm("a"), arm("b", 0.405), arm("c", 0.400), users=16),
+            ],
+            (
+                "c had the lowest time per call, or was not told apart from the lowest, at both points: "
+                "0.81× (0.79 to 0.82) with 1 user, 0.40× (0.39 to 0.41) with 16 users, that of a being 1."
+            ),
+        ),
+        (
+            [point(arm("a"), users=users) for users in (1, 16)],
+            "a was measured alone, so there is nothing to hold it against.",
+        ),
+        (
+            [point(arm("a", validity="invalid"), arm("b"), users=users) for users in (1, 16)],
             "None of the 2 points has valid figures to hold against a.",
         ),
         (

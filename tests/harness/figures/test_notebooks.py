@@ -81,7 +81,6 @@ def test_a_notebook_says_kindly_what_is_missing(notebook, folder, sets):
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_lacks_nothing_of_the_sample(notebook, folder):
-    read = executed(notebook, folder)
-    assert "measures it" not in printed(read)
-    assert any("image/png" in output.get("data", {}) for output in outputs(read))
+def test_a_notebook_draws_the_sample(notebook, folder):
+    drawn = [out for out in outputs(executed(notebook, folder)) if "image/png" in out.get("data", {})]
+    assert len(drawn) >= 1
