@@ -179,10 +179,10 @@ def hop(name: str, upstream: Address, stack: str, service: str, cores: Sequence[
     return Process(python("", "stacks", "hop", name, "--route", route, *told, "--with-parent"), cores)
 
 
-def accepted(server: Process, within: float = START) -> Served:
-    """Wait until a server of ours says that it accepts, for `within` s; raises `StartError`."""
+def accepted(server: Process, within: float | None = None) -> Served:
+    """Wait until a server of ours says that it accepts, for `within` s or `START`; raises `StartError`."""
     try:
-        return msgspec.json.decode(server.line(within), type=Served)
+        return msgspec.json.decode(server.line(START if within is None else within), type=Served)
     except msgspec.DecodeError as error:
         raise StartError(f"printed no address: {error}", server.tail()) from error
 
@@ -194,8 +194,9 @@ def serve_foreign(command: Sequence[str], cores: Sequence[int]) -> tuple[Process
     return Process(filled, cores, foreign=True), address
 
 
-def accepted_foreign(server: Process, address: Address, within: float = START) -> Served:
-    """Wait until a user's server accepts on `address`, for `within` s; raises `StartError`."""
+def accepted_foreign(server: Process, address: Address, within: float | None = None) -> Served:
+    """Wait until a user's server accepts on `address`, for `within` s or `START`; raises `StartError`."""
+    within = START if within is None else within
     end = time.monotonic() + within
     while time.monotonic() < end:
         if how := server.ended():
