@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -27,11 +28,8 @@ class Fact:
 
     title: str
     values: tuple[Value, ...]
-
-    @property
-    def differs(self) -> bool:
-        """Tell whether arms differ in it."""
-        return len(self.values) > 1
+    differs: bool
+    """Whether arms of one trial differ in it; not where only trials do."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +48,8 @@ class Fairness:
     versions: tuple[Fact, ...]
     abilities: tuple[str, ...]
     able: tuple[Able, ...]
-
-    @property
-    def uneven(self) -> tuple[bool, ...]:
-        """Tell for each ability whether some arms have it and others have not; the floor does not count."""
-        rows = [one.has for one in self.able if one.arm != _FLOOR]
-        return tuple(len(set(column)) > 1 for column in zip(*rows, strict=True))
+    uneven: tuple[bool, ...]
+    """For each ability, whether some arms of a trial have it and others have not, the floor left aside."""
 
 
 _FLOOR = "floor"
@@ -85,17 +79,13 @@ _ALWAYS = 9
 
 def look(results: Iterable[Result]) -> Fairness:
     """Put together what is known of all arms of a run; an instrumented twin is none."""
-    pairs = [
-        (arm, run)
-        for result in results
-        for arm in result.trial.arms
-        if not arm.twin_of
-        for run in result.runs
-        if run.arm == arm.name
+    trials = [_measured(result) for result in results]
+    pairs = sorted(itertools.chain(*trials), key=lambda pair: pair[0].name == _FLOOR)
+    facts = [
+        _fact(title, [[(arm.name, ask(arm, run)) for arm, run in trial] for trial in trials])
+        for title, ask in _ASKED
     ]
-    pairs.sort(key=lambda pair: pair[0].name == _FLOOR)
-    facts = [_fact(title, [(arm.name, ask(arm, run)) for arm, run in pairs]) for title, ask in _ASKED]
-    shown = [one for place, one in enumerate(facts) if place < _ALWAYS or one.differs]
+    shown = [one for place, one in enumerate(facts) if place < _ALWAYS or len(one.values) > 1]
     names = dict.fromkeys(name for _, run in pairs for name in run.facts.versions)
     has: dict[str, frozenset[str]] = {}
     for arm, run in pairs:
@@ -104,22 +94,30 @@ def look(results: Iterable[Result]) -> Fairness:
     asked = (*ABILITIES, *others)
     return Fairness(
         facts=tuple(sorted(shown, key=lambda one: not one.differs)),
-        versions=tuple(
-            _fact(
-                name,
-                [(arm.name, run.facts.versions[name]) for arm, run in pairs if name in run.facts.versions],
-            )
-            for name in sorted(names)
-        ),
+        versions=tuple(_fact(name, [_versions(name, trial) for trial in trials]) for name in sorted(names)),
         abilities=tuple(map(words.clean, asked)),
         able=tuple(Able(words.clean(arm), tuple(one in own for one in asked)) for arm, own in has.items()),
+        uneven=tuple(
+            _differ([[(arm.name, one in has[arm.name]) for arm, _ in trial] for trial in trials])
+            for one in asked
+        ),
     )
 
 
-def _fact(title: str, told: Sequence[tuple[str, str]]) -> Fact:
+def _measured(result: Result) -> list[tuple[Arm, Run]]:
+    runs = {run.arm: run for run in result.runs}
+    arms = [arm for arm in result.trial.arms if not arm.twin_of and arm.name in runs]
+    return [(arm, runs[arm.name]) for arm in arms]
+
+
+def _versions(name: str, trial: Sequence[tuple[Arm, Run]]) -> list[tuple[str, str]]:
+    return [(arm.name, run.facts.versions[name]) for arm, run in trial if name in run.facts.versions]
+
+
+def _fact(title: str, trials: Sequence[Sequence[tuple[str, str]]]) -> Fact:
     """Group arms by what they say; the floor is shown with its value, and makes no difference by itself."""
     groups: dict[str, list[str]] = {}
-    for arm, text in told:
+    for arm, text in sorted(itertools.chain(*trials), key=lambda one: one[0] == _FLOOR):
         names = groups.setdefault(text, [])
         if arm not in names:
             names.append(arm)
@@ -130,4 +128,10 @@ def _fact(title: str, told: Sequence[tuple[str, str]]) -> Fact:
             Value(words.clean(text), tuple(map(words.clean, names)))
             for text, names in (contenders or groups).items()
         ),
+        _differ(trials),
     )
+
+
+def _differ(trials: Iterable[Iterable[tuple[str, object]]]) -> bool:
+    """Tell whether contenders of one trial say different things: only they are held against each other."""
+    return any(len({said for arm, said in trial if arm != _FLOOR}) > 1 for trial in trials)
