@@ -7,8 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness import results as stored
-from harness.results import Result, ResultError
+from harness.results import Result, ResultError, read_all, stored
 
 SAMPLE = Path(__file__).parents[1] / "results" / "sample"
 """Results that come with the repository."""
@@ -38,26 +37,21 @@ def load_runs(place: str | Path | None = None, *, scenarios: Sequence[str] = ())
     """
     if place is not None:
         return _read(Path(place))
-    own = [run for up in (Path.cwd(), *Path.cwd().parents) for run in reversed(_runs(up / _FOLDER))]
-    sample = _runs(SAMPLE)
+    own = [run for up in (Path.cwd(), *Path.cwd().parents) for run in reversed(stored(up / _FOLDER))]
+    sample = stored(SAMPLE)
     fitting = next(([run] for run in own if _holds(run, scenarios)), [])
     chosen = fitting or [run for run in sample if _holds(run, scenarios)] or own[:1] or sample
     if not chosen:
         raise ResultError(f"there are no results in ./{_FOLDER}, and no sample; `rpcduel run` makes some")
-    return [result for run in chosen for result in stored.read_all(run)]
+    return [result for run in chosen for result in read_all(run)]
 
 
 def _read(place: Path) -> list[Result]:
     if place.is_dir() and not any(place.glob("*.json")):
-        runs = _runs(place)
+        runs = stored(place)
         if runs:
-            return [result for run in runs for result in stored.read_all(run)]
-    return stored.read_all(place)
-
-
-def _runs(folder: Path) -> list[Path]:
-    """Find the runs in a folder, oldest first."""
-    return sorted({file.parent for file in folder.glob("*/*.json") if file.parent.name != stored.NOISE})
+            return [result for run in runs for result in read_all(run)]
+    return read_all(place)
 
 
 def _holds(run: Path, wanted: Sequence[str]) -> bool:

@@ -297,9 +297,14 @@ def read_all(place: Path) -> list[Result]:
     return [read(file) for file in files]
 
 
+def stored(root: Path) -> list[Path]:
+    """List the runs under `root`, oldest first; `NOISE` is none."""
+    return sorted({path.parent for path in root.glob("*/*.json") if path.parent.name != NOISE})
+
+
 def newest(root: Path) -> Path:
-    """Find the newest run under `root`; raises `ResultError` where there is none. `NOISE` is no run."""
-    runs = sorted(path.parent for path in root.glob("*/*.json") if path.parent.name != NOISE)
+    """Find the newest run under `root`; raises `ResultError` where there is none."""
+    runs = stored(root)
     if not runs:
         raise ResultError(f"{root}: holds no results yet; `rpcduel run` makes some")
     return runs[-1]

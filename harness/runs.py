@@ -5,15 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from harness.results import NOISE, ResultError
+from harness.results import ResultError, stored
 
 _NAME = re.compile(r"\d{8}T\d{6}-(.+?)(?:-\d+)?")
 """Time and question, and a number where there was such a run already."""
-
-
-def stored(root: Path) -> list[Path]:
-    """List the runs under `root`, oldest first; `NOISE` is none."""
-    return sorted({path.parent for path in root.glob("*/*.json") if path.parent.name != NOISE})
 
 
 def question(run: Path) -> str:

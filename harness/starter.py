@@ -14,9 +14,12 @@ from scenarios.arm import name_all, parse
 from scenarios.catalog import ARMS, MOST_ARMS, SCENARIOS
 from scenarios.load import WAITING, Arrivals
 from stacks import examples, hops
+from stacks import service as services
 
 _WIDTH = 100
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
+_OTHER = "other-versions"
+"""Arm of an example, and the candidate where there is no second stack."""
 _HEAD = """\
 # A suite: what `rpcduel run` compares. Start it with: rpcduel run {file}
 
@@ -36,7 +39,7 @@ sample = ["small"]
 
 # Measuring time of the whole run in seconds, and how often every process is started afresh.
 # From 4 starts on there are intervals, and a verdict.
-seconds = 60
+seconds = {seconds:g}
 forks   = 5
 
 # The arm that ratios refer to; else the first.
@@ -81,7 +84,7 @@ _KEYS = """\
 #tls   = true
 
 # Packages in other versions than those installed, and another interpreter.
-#[arms.other-versions]
+#[arms.{other}]
 #stack  = "grpc-protobuf"
 #with   = ["grpcio==1.75.0"]
 #python = "python3"
@@ -111,14 +114,14 @@ _GATE = """\
 # For CI: `rpcduel gate {file}` holds candidates against a base. See docs/gate.md.
 #[gate]
 #base       = {base}
-#candidates = [{candidates}]
+#candidates = [{candidate}]
 #metrics    = ["time", "cpu"]
 #tolerance  = "2%"
 #detect     = "5%"
 #looks      = [8, 16, 32]
 #users      = 16
 #seconds    = 10
-#service    = "stacks.shop:Shop"
+#service    = {service}
 """
 
 
@@ -135,6 +138,7 @@ def write(
     points = _POINTS.format(
         scenarios=", ".join(SCENARIOS),
         sizes=", ".join(examples.SIZES),
+        seconds=SCENARIOS["unary"].seconds,
         baseline=_quoted(names[0]),
         service=f"service = {_quoted(service)}" if service else '#service = "shop:Orders"',
         message=f"message = {_quoted(message)}" if message else '#message = "shop:Basket"',
@@ -146,9 +150,12 @@ def write(
     for arm in compared:
         arms += f"\n[arms.{_key(arm.name)}]\nstack = {_quoted(arm.stack)}\n"
         arms += f"hops  = {json.dumps(arm.hops)}\n" if arm.hops else ""
-    keys = _KEYS.format(modes=", ".join(channels.MODES), hops=", ".join(hops.names()))
+    keys = _KEYS.format(modes=", ".join(channels.MODES), hops=", ".join(hops.names()), other=_OTHER)
     gate = _GATE.format(
-        file=file, base=_quoted(names[0]), candidates=", ".join(map(_quoted, names[1:2] or names[:1]))
+        file=file,
+        base=_quoted(names[0]),
+        candidate=_quoted((*names, _OTHER)[1]),
+        service=_quoted(service or message or services.DEFAULT),
     )
     return _wrapped("\n".join([_HEAD.format(file=file), points, arms, keys, gate]))
 

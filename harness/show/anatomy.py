@@ -76,6 +76,15 @@ class Chart:
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
 
+    @property
+    def parts(self) -> dict[str, list[Part | None]]:
+        """Give the parts by their labels, an arm each; None where an arm has no such part."""
+        labels = dict.fromkeys(part.label for bar in self.bars for part in bar.parts)
+        return {
+            label: [next((part for part in bar.parts if part.label == label), None) for bar in self.bars]
+            for label in labels
+        }
+
 
 def chart(comparison: Comparison) -> Chart | None:
     """Write what is known of where the time goes; None where nothing is. The floor comes last."""

@@ -70,8 +70,7 @@ def _anatomy(comparison: Comparison) -> str:
     if found is None:
         return ""
     rows = [["", *(bar.name for bar in found.bars)], ["a call", *(bar.time for bar in found.bars)]]
-    for label in dict.fromkeys(part.label for bar in found.bars for part in bar.parts):
-        parts = [next((part for part in bar.parts if part.label == label), None) for bar in found.bars]
+    for label, parts in found.parts.items():
         rows.append([label, *(f"{p.text}{f' ({p.bounds})' if p.bounds else ''}" if p else "" for p in parts)])
     head = ""
     for row in found.rows:

@@ -46,6 +46,8 @@ _ASCII = str.maketrans(
         "\u202f": " ",
     }
 )
+_NO_XML = "\ufffe\uffff"
+"""Characters that XML does not allow, beside those of a category."""
 _QUOTED_LINES = 12
 _PAIRED = "A ratio is not the quotient of the absolute columns: it is paired turn by turn."
 _CLIENT_BOUND = (
@@ -64,11 +66,11 @@ def unicode(encoding: str) -> bool:
 
 
 def clean(text: str) -> str:
-    """Drop what could steer a terminal; tabs become spaces, line ends stay."""
+    """Drop what could steer a terminal, or has no place in XML; tabs become spaces, line ends stay."""
     return "".join(
         char
         for char in text.replace("\t", "    ").replace("\r\n", "\n")
-        if char == "\n" or unicodedata.category(char) not in {"Cc", "Cf", "Cs"}
+        if char == "\n" or (unicodedata.category(char) not in {"Cc", "Cf", "Cs"} and char not in _NO_XML)
     )
 
 

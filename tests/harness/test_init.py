@@ -55,10 +55,15 @@ def uncommented(part, text):
     return text.replace(part, "\n".join(line.removeprefix("#") for line in part.splitlines()) + "\n")
 
 
+def all_uncommented(text):
+    return re.sub(r"^#(?=[^ \n])", "", text, flags=re.MULTILINE)
+
+
 def test_it_is_the_default_comparison():
     wish, table = read(starter.write())
     assert wish.arms == tuple(name_all([parse(spec) for spec in ARMS]))
     assert wish.baseline == stacks.DEFAULTS[0]
+    assert wish.seconds == SCENARIOS["unary"].seconds
     assert table == GateTable()
     assert [(trial.users, trial.sample, trial.forks) for trial in plan.trials(wish)] == [
         (1, "small", 5),
@@ -102,7 +107,7 @@ def test_each_example_can_be_read(line):
 
 
 def test_all_examples_together_can_be_read():
-    text = re.sub(r"^#(?=[^ \n])", "", starter.write(), flags=re.MULTILINE)
+    text = all_uncommented(starter.write())
     wish, table = read(text)
     assert wish.service == "shop:Orders"
     assert table.base in {arm.name for arm in wish.arms}
@@ -156,6 +161,23 @@ def test_what_is_given_is_filled_in(capsys):
     assert {trial.method for trial in plan.trials(wish)} == {"Price"}
     assert main(["init", "echo.toml", "--message", "shop_of_mine:Basket"]) == 0
     assert suite.read(Path("echo.toml")).service == "shop_of_mine:Basket"
+
+
+@pytest.mark.parametrize("given", ["service", "message"])
+def test_a_gate_is_of_the_service_that_is_given(given):
+    text = starter.write(**{given: "mine:Own"})
+    head, gate = text.split("#[gate]\n")
+    wish, table = read(f"{head}[gate]\n{all_uncommented(gate)}")
+    assert table.service == wish.service == "mine:Own"
+
+
+@pytest.mark.parametrize("names", [["tcp-json"], ["tcp-json", "rest-json"]])
+def test_a_gate_has_another_arm_for_a_candidate(names):
+    wish, table = read(all_uncommented(starter.write(names)))
+    arms = {arm.name: arm for arm in wish.arms}
+    (candidate,) = table.candidates
+    assert table.base == "tcp-json"
+    assert arms[candidate] != arms[table.base]
 
 
 def test_a_stack_that_is_no_bare_key_is_quoted():

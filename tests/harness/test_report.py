@@ -13,8 +13,9 @@ from msgspec.structs import replace
 from harness.decide import compare
 from harness.decide.claims.claim import FAILS, HOLDS, UNCLEAR, UNMEASURED, Claim, Evidence
 from harness.decide.comparison import Estimate
-from harness.show import fairness
-from harness.show.html import bars, page
+from harness.show import anatomy, fairness, words
+from harness.show.figures import MOST_POINTS
+from harness.show.html import bars, origin, page
 
 GOLDEN = Path(__file__).parent / "golden"
 HOSTILE = (
@@ -301,3 +302,103 @@ def test_facts_of_what_is_varied_are_only_shown_where_they_vary(made):
     )
     told = {one.title: one for one in fairness.look([changed]).facts}["packages of its own"]
     assert [value.text for value in told.values] == ["grpcio==1.75.0", "none"]
+
+
+def told_by_all(result, **changes):
+    """Let every arm tell the same facts of itself."""
+    runs = [replace(run, facts=replace(run.facts, **changes)) for run in result.runs]
+    return replace(result, runs=tuple(runs))
+
+
+def test_what_only_trials_differ_in_is_shown_and_not_marked(made):
+    few, many = (
+        told_by_all(made.result(), threads=threads, versions={"grpcio": threads}, abilities=(threads,))
+        for threads in ("1", "16")
+    )
+    other = named(many, "third", "fourth")
+    results = [few, replace(other, trial=replace(other.trial, users=16))]
+    found = fairness.look(results)
+    threads = next(one for one in found.facts if one.title == "threads")
+    (version,) = found.versions
+    for fact in (threads, version):
+        assert [value.text for value in fact.values] == ["1", "16"]
+        assert not fact.differs
+    assert not any(found.uneven)
+    text = shown(results)
+    facts = text.partition("<span>Facts<")[2].partition("</section>")[0]
+    assert "<td>16</td>" in facts
+    assert "third, fourth" in facts
+    assert "differs" not in facts
+    unlike = fairness.look([few, made.run(many, "tcp-msgpack", facts=few.runs[0].facts)])
+    assert [one.title for one in unlike.facts if one.differs] == ["threads"]
+    assert [one.differs for one in unlike.versions] == [True]
+    assert any(unlike.uneven)
+
+
+def test_where_the_time_of_a_call_goes_is_told_in_figures(made):
+    result = made.result({"grpc-protobuf": 100_000, "tcp-msgpack": 31_000}, floor=9_000)
+    result = replace(result, trial=replace(result.trial, scenario="anatomy"))
+    chart = anatomy.chart(compare.decide(result))
+    text = shown([result])
+    check(text)
+    table = re.search(r'<table class="figures anatomy">.*?</table>', text, re.DOTALL)[0]
+    rows = {
+        re.sub("<.*?>", "", head): [re.sub("<.*?>", " ", cell).strip() for cell in cells]
+        for head, *cells in (
+            re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>.*?</tr>", table)
+        )
+    }
+    assert list(rows) == ["", "a call", "client", "server", "neither", *(row.title for row in chart.rows)]
+    assert rows["client"] == [f"{bar.parts[0].text} ({bar.parts[0].bounds})" for bar in chart.bars]
+    assert rows["spans, µs a call"] == rows["a million calls"] == []
+    assert len(rows["client CPU, s"]) == len(chart.bars) == 3
+    assert all(rows[row.title] == list(row.cells) for row in chart.rows)
+    assert [text.count(note) for note in chart.notes] == [1] * len(chart.notes)
+
+
+@pytest.mark.parametrize(
+    ("command", "seeds", "again"),
+    [
+        ("rpcduel run", [7, 8, 9], "rpcduel run --seed 7"),
+        ("rpcduel run", [8], "rpcduel run"),
+        ("rpcduel run", [7, 9], "rpcduel run"),
+        ("rpcduel run --seed 5", [5, 6], "rpcduel run --seed 5"),
+        ("rpcduel run --seed=5", [5, 6], "rpcduel run --seed=5"),
+    ],
+)
+def test_a_seed_is_only_told_where_it_is_that_of_the_run(command, seeds, again, made):
+    base = made.result(rounds=2, long_rounds=0)
+    results = [replace(base, command=command, seed=seed) for seed in seeds]
+    assert origin.look(results).commands == (again,)
+
+
+def test_bars_are_explained_where_there_are_any(made):
+    alone = made.result({"grpc-protobuf": 100_000}, rounds=6, long_rounds=2)
+    two = made.result(rounds=6, long_rounds=2)
+    for result, count in ((alone, 0), (two, 1)):
+        text = shown([replace(result, trial=replace(result.trial, scenario="unary"))])
+        assert text.count("<li>Bars:") == count
+        assert ('class="bar' in text) == bool(count)
+
+
+def test_what_is_not_drawn_is_said_once(made):
+    base = made.result(rounds=6, long_rounds=2)
+    results = [
+        replace(base, trial=replace(base.trial, scenario=scenario, users=users))
+        for scenario in ("unary", "channels")
+        for users in range(1, 2 + MOST_POINTS // 2)
+    ]
+    assert shown(results).count("rpcduel report FILE -o one.html") == 1
+    assert "-o one.html" not in shown(results[:1])
+
+
+def test_a_ratio_from_long_turns_leads_to_its_finding(made):
+    costs = {"grpc-protobuf": 100_000, "tcp-msgpack": 31_000}
+    text = shown([made.result(costs, long_costs={"tcp-msgpack": 40_000})])
+    links = re.findall(r'href="([^"]*)" aria-label="from long turns, see the findings"', text)
+    assert set(links) == {"#question-1-1-findings"}
+    check(text)
+
+
+def test_what_xml_does_not_allow_is_dropped():
+    assert words.clean("a\ufffeb\uffffc\x00\ud800\tä😀") == "abc    ä😀"

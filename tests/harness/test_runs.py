@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import runs
+from harness import results, runs
 from harness.results import NOISE, ResultError
 
 
@@ -26,7 +26,7 @@ def root(tmp_path):
 
 
 def test_runs_are_listed_by_time_without_noise_and_empty_ones(root):
-    assert [run.name[:8] for run in runs.stored(root)] == [
+    assert [run.name[:8] for run in results.stored(root)] == [
         "20260101",
         "20260102",
         "20260103",

@@ -75,11 +75,20 @@ def _measured(results: Sequence[Result]) -> str:
 
 
 def _commands(results: Sequence[Result]) -> list[str]:
-    """Give each command line once, with the seed of its first trial where it names none."""
-    first: dict[str, int] = {}
+    """Give each command line once, with its seed where it names none and the seed is known.
+
+    Trial k of a run is played with the seed of the run + k, and a trial alone does not say which it was: the
+    first of several is taken to be the run's first where their seeds follow on each other.
+    """
+    seeds: dict[str, list[int]] = {}
     for result in results:
-        first.setdefault(result.command, result.seed)
+        seeds.setdefault(result.command, []).append(result.seed)
     return [
-        words.clean(command if "--seed" in command.split() else f"{command} --seed {seed}")
-        for command, seed in first.items()
+        words.clean(f"{command} --seed {found[0]}" if _known(command, found) else command)
+        for command, found in seeds.items()
     ]
+
+
+def _known(command: str, seeds: Sequence[int]) -> bool:
+    named = any(word.partition("=")[0] == "--seed" for word in command.split())
+    return not named and len(seeds) > 1 and list(seeds) == list(range(seeds[0], seeds[0] + len(seeds)))

@@ -76,7 +76,9 @@ def _part(
             zip(labels, comparisons.items(), strict=True), 1
         )
     )
-    notes = dict.fromkeys(note for point in points for note in point.sheet.notes)
+    notes = dict.fromkeys(
+        note for point in points for note in (*point.sheet.notes, *(point.chart.notes if point.chart else ()))
+    )
     return Part(key, lead, points, tuple(plot for plot in own if plot.key not in apart), tuple(notes))
 
 

@@ -65,8 +65,6 @@ class Row:
     """Variable of the style sheet that holds its stack's colour."""
     baseline: bool
     floor: bool
-    verdict: str
-    """``more``, ``less`` or empty, as in the sheet."""
     cells: tuple[Cell, ...]
 
 
@@ -90,7 +88,6 @@ def lay_out(sheet: Sheet, comparison: Comparison) -> Table:
             colour=f"--{palette.of(sheet.arms[index].stack).key}",
             baseline=name == sheet.baseline,
             floor=sheet.arms[index].floor,
-            verdict=sheet.verdicts[index],
             cells=tuple(column[index] for column in columns),
         )
         for index, name in enumerate(sheet.names)

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.decide import gate as deciding
-from harness.decide.claims.claim import FAILS, HOLDS, UNCLEAR, UNMEASURED, Claim
+from harness.decide.claims.claim import Claim
 from harness.results import Result
 from harness.show import rulings, words
+from harness.show.claims import MARKS
 from harness.show.figures import gate
 from harness.show.html import bars
 from harness.show.html.bars import Bar
-
-SIGNS = {HOLDS: "✓", FAILS: "✗", UNCLEAR: "?", UNMEASURED: "–"}
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,6 @@ class Ruled:
     """What a gate ruled."""
 
     base: str
-    outcome: str
     sentence: str
     title: str
     rulings: tuple[Ruling, ...]
@@ -68,7 +66,7 @@ def judge(claims: Sequence[Claim]) -> list[Judged]:
             number=claim.number,
             text=claim.text,
             verdict=claim.verdict,
-            sign=SIGNS.get(claim.verdict, ""),
+            sign=MARKS.get(claim.verdict, "–"),
             explanation=words.clean(claim.explanation),
             seen=tuple(
                 Seen(words.clean(one.label), words.clean(one.text), one.verdict, bar)
@@ -88,7 +86,6 @@ def rule(results: Sequence[Result]) -> Ruled | None:
     decision = deciding.decide(results, gate.rule_of(results))
     return Ruled(
         base=words.clean(decision.base),
-        outcome=str(decision.ruling),
         sentence=rulings.sentence(decision),
         title=rulings.title(decision),
         rulings=tuple(
