@@ -38,10 +38,10 @@ def uncertainty(before: Numbers, after: Numbers, noise: Spread) -> tuple[float, 
         variance = s₁²/n₁ + s₂²/n₂ + 2 b²,   at least 2 m²
 
     with s² the variance over the n forks of either run, b the standard deviation between sessions by the
-    method of moments, and m the one of the A/A sessions' means as they were seen (m² = b² + forks' part).
-    Where m² is smaller than its forks explain, b² is cut off at 0, which does not say that it is 0: hence
-    the least, for two more sessions are not better known than those were seen to repeat. The difference of
-    two of them over m √2 is Student's t with as many degrees of freedom as m has.
+    method of moments, and m the one of A/A sessions' means of a single arm as they were seen (m² = b² +
+    forks' part). Where m² is smaller than its forks explain, b² is cut off at 0, which does not say that it
+    is 0: hence the least, for two more sessions are not better known than those were seen to repeat. The
+    difference of two of them over m √2 is Student's t with as many degrees of freedom as m has.
 
     Degrees of freedom are those of a sum of variances (Satterthwaite, Biometrics Bulletin 2, 1946; Welch,
     Biometrika 34, 1947), and those of m where the least holds.

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness import noise
 from harness.decide.stats import Numbers
-from harness.noise import Noise, Point, Session
+from harness.noise import Noise, Point, Rows, Session
 
 WANTED = 5
 """Sessions from which on the noise between them is told."""
@@ -29,7 +29,7 @@ class Spread(msgspec.Struct, frozen=True):
     """Degrees of freedom of `between`."""
     sessions: int
     scatter: float
-    """Of the sessions' means, as they were seen: the noise of their forks is in it, too."""
+    """Of sessions' means of a single arm, as they were seen: the noise of forks is in it, too."""
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -57,11 +57,11 @@ def spreads(sessions: Sequence[Session]) -> dict[tuple[int, str], Spread | None]
     McCulloch, Variance Components, 1992, ch. 3; for programs started again Kalibera and Jones, Rigorous
     Benchmarking in Reasonable Time, ISMM 2013).
     """
-    found: dict[tuple[int, str], list[Numbers]] = {}
+    found: dict[tuple[int, str], list[Point]] = {}
     for session in sessions:
         for point in session.points:
             for metric in point.ratios:
-                found.setdefault((point.users, metric), []).append(forks(point, metric))
+                found.setdefault((point.users, metric), []).append(point)
     return {
         (users, metric): _spread(users, metric, each) if len(each) >= WANTED else None
         for (users, metric), each in found.items()
@@ -74,8 +74,9 @@ def forks(point: Point, metric: str) -> Numbers:
     return means
 
 
-def _spread(users: int, metric: str, sessions: list[Numbers]) -> Spread:
-    count = len(sessions)
+def _spread(users: int, metric: str, points: list[Point]) -> Spread:
+    count = len(points)
+    sessions = [forks(point, metric) for point in points]
     means = np.array([each.mean() for each in sessions])
     inside = np.array([each.var(ddof=1) for each in sessions])
     total = float(means.var(ddof=1))
@@ -88,8 +89,17 @@ def _spread(users: int, metric: str, sessions: list[Numbers]) -> Spread:
         within=math.sqrt(float(np.average(inside, weights=free))),
         freedom=_freedom(total, count - 1, part, sum(free)),
         sessions=count,
-        scatter=math.sqrt(total),
+        scatter=_scatter([point.ratios[metric] for point in points]),
     )
+
+
+def _scatter(sessions: Sequence[Rows]) -> float:
+    """Give the standard deviation of the means of one arm, pooled over the arms that all sessions have.
+
+    The mean over arms scatters less, and what is compared later is one arm.
+    """
+    means = [[float(np.mean(row)) for row in rows] for rows in sessions]
+    return math.sqrt(float(np.mean([np.var(arm, ddof=1) for arm in zip(*means, strict=False)])))
 
 
 def _freedom(total: float, of_total: int, part: float, of_part: int) -> float:

@@ -1,7 +1,8 @@
 """Simulates comparisons of two sessions whose truth is known, and counts what is said of them.
 
-An arm with two costs in each of two runs of five forks, on a machine of which A/A sessions are stored. Noise
-is normal; costs and sessions are independent. Makes the table of docs/compare.md.
+An arm with two costs in each of two runs of five forks, on a machine of which A/A sessions are stored: two
+arms that share the floor of their forks. Noise is normal; costs and sessions are independent. Makes the
+table of docs/compare.md.
 """
 
 from __future__ import annotations
@@ -17,25 +18,30 @@ from harness.decide.change import bounds
 from harness.decide.judge import ALPHA, DETECT, TOLERANCE, Outcome, joint, outcome
 from harness.decide.sessions import Spread, spreads
 from harness.decide.stats import Numbers
-from harness.noise import Point, Session
+from harness.noise import Point, Rows, Session
 
 COSTS = ("time", "cpu")
 WITHIN = 0.015
-"""Standard deviation between forks of ln(cost / floor's cost)."""
-FORKS, SESSION_FORKS = 5, 4
+"""Standard deviation between forks of ln(cost / floor's cost), of one arm."""
+SHARED = 0.5
+"""Part of its variance that is the floor's."""
+FORKS, SESSION_FORKS, SESSION_ARMS = 5, 4, 2
 
 
 def known(generator: np.random.Generator, between: float, sessions: int) -> dict[str, Spread]:
     """Play A/A sessions, and give what they say of each cost."""
     played = []
     for _ in range(sessions):
-        rows = {
-            cost: (tuple(map(float, values)),)
-            for cost in COSTS
-            for values in [generator.normal(0, between) + generator.normal(0, WITHIN, SESSION_FORKS)]
-        }
+        rows = {cost: session(generator, between) for cost in COSTS}
         played.append(Session("", {}, "a", "small", (Point(1, rows),)))
     return {metric: spread for (_, metric), spread in spreads(played).items() if spread}
+
+
+def session(generator: np.random.Generator, between: float) -> Rows:
+    """Play the arms of an A/A session: they share its luck, and their forks the floor."""
+    floor = generator.normal(0, between) + generator.normal(0, WITHIN * SHARED**0.5, SESSION_FORKS)
+    own = generator.normal(0, WITHIN * (1 - SHARED) ** 0.5, (SESSION_ARMS, SESSION_FORKS))
+    return tuple(tuple(map(float, row)) for row in floor + own)
 
 
 def run(generator: np.random.Generator, between: float, change: float) -> Numbers:

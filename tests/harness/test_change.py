@@ -10,8 +10,8 @@ from harness.decide.sessions import Spread, spreads
 from harness.noise import Noise, Point, Session
 
 
-def session(values):
-    rows = (tuple(map(float, values)),)
+def session(*arms):
+    rows = tuple(tuple(map(float, values)) for values in arms)
     return Session("2026-11-24T10:00:00+00:00", {}, "grpc-protobuf", "small", (Point(16, {"time": rows}),))
 
 
@@ -20,11 +20,16 @@ def spread(between=0.01, scatter=0.02, sessions=5, freedom=2.0):
 
 
 def simulated(between, within, *, count=5, forks=(5, 5), change=0.0, runs=2000, seed=3, noisier=1.0):
-    """Play so many pairs of runs, each with A/A sessions of its own; gives values and spread of each."""
+    """Play so many pairs of runs, each with A/A sessions of its own; gives values and spread of each.
+
+    A session has two arms, which share the floor of each fork: half of what forks differ by.
+    """
     generator = np.random.default_rng(seed)
+    half = within * np.sqrt(0.5)
     for _ in range(runs):
         played = [
-            session(generator.normal(0, between) + generator.normal(0, within, 4)) for _ in range(count)
+            session(*(floor + generator.normal(0, half, (2, 4))))
+            for floor in generator.normal(0, between, (count, 1)) + generator.normal(0, half, (count, 4))
         ]
         pair = [
             shift + generator.normal(0, between) + generator.normal(0, within * noisier, n)

@@ -247,6 +247,21 @@ def test_arms_of_a_fork_are_one_reading():
     assert spread(one) == spread(two)
 
 
+def test_what_is_seen_to_repeat_is_one_arm_and_not_the_mean_over_arms():
+    """One arm goes up from session to session as the other goes down: their mean stands still."""
+    made = [session(Point(1, {"p50": ((m, m), (-m, -m))})) for m in map(float, range(1, 6))]
+    found = spread(made)
+    assert (found.between, found.within) == (0, 0)
+    assert found.scatter**2 == pytest.approx(2.5)
+
+
+def test_arms_that_not_all_sessions_have_are_left_out_of_what_repeats():
+    made = [
+        session(Point(1, {"p50": ((m, m), (9 * m, 9 * m))[:arms]})) for m, arms in enumerate((2, 1, 2, 2, 1))
+    ]
+    assert spread(made).scatter ** 2 == pytest.approx(2.5)
+
+
 def test_sessions_may_differ_in_forks():
     made = [session(Point(1, {"p50": (tuple(m + np.resize([-1.0, 1.0], 2 * m)),)})) for m in range(1, 6)]
     found = spread(made)
