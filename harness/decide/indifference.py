@@ -10,8 +10,8 @@ from itertools import combinations
 import msgspec
 from msgspec.structs import replace
 
-from harness.decide.claims.claim import interval
-from harness.decide.claims.played import COSTS, Pair, Played
+from harness.decide.claims.claim import COSTS, interval
+from harness.decide.claims.played import Pair, Played
 from harness.decide.estimates import FORKS_FOR_INTERVAL
 from harness.decide.judge import DETECT
 from harness.results import Result

@@ -61,10 +61,20 @@ def judged(number, *results):
     return claims.find(asked)[number - 1]
 
 
+def named(result, spec):
+    """Give the name of the arm that a SPEC made."""
+    return next(arm.name for arm in result.trial.arms if arm == replace(parse(spec), name=arm.name))
+
+
 def spoilt(result, spec, made, **run):
     """Let an arm fail, or answer otherwise."""
-    name = next(arm.name for arm in result.trial.arms if arm == replace(parse(spec), name=arm.name))
-    return made.run(result, name, **run)
+    return made.run(result, named(result, spec), **run)
+
+
+def hidden(result, spec, made, forks=5):
+    """Let the CPU of an arm's server not be known in its first starts."""
+    chosen = {"arm": named(result, spec), "where": lambda turns: turns.fork < forks}
+    return made.turns(result, **chosen, server=lambda _: -1)
 
 
 @pytest.fixture(params=range(1, 10))
@@ -113,6 +123,19 @@ def test_claim_1_says_which_part_is_missing(play):
     assert re.match(r"2\.\d+× the time \(2\.\d+ to 2\.\d+\), 2\.\d+× the CPU", claim.evidence[0].text)
 
 
+@pytest.mark.parametrize("forks", [5, 1])
+def test_claim_1_needs_the_cpu_of_every_start(play, made, forks):
+    result = play({PLAIN: 100, PLAIN + NEW: 250, TLS: 100, TLS + NEW: 900})
+    claim = judged(1, hidden(result, TLS + NEW, made, forks))
+    assert claim.verdict == UNCLEAR
+    assert claim.evidence[1].text.endswith("), CPU not known")
+
+
+def test_claim_1_too_little_time_is_enough_against_it(play, made):
+    result = play({PLAIN: 100, PLAIN + NEW: 150, TLS: 100, TLS + NEW: 900})
+    assert judged(1, hidden(result, PLAIN + NEW, made)).verdict == FAILS
+
+
 def test_claim_1_an_arm_that_failed_decides_nothing(play, made):
     result = play({PLAIN: 100, PLAIN + NEW: 250, TLS: 100, TLS + NEW: 900})
     failed = spoilt(result, TLS + NEW, made, failure=Failure(0, "no handshake", ""))
@@ -155,6 +178,19 @@ def test_claim_2_uncounted_connections_are_unclear(play):
     assert judged(2, play({PLAIN: 100, PLAIN + ONE: 100}, users=16)).verdict == UNCLEAR
 
 
+def test_claim_2_uncounted_connections_do_not_excuse_a_slower_one(play):
+    assert judged(2, play({PLAIN: 100, PLAIN + ONE: 110}, users=16)).verdict == FAILS
+
+
+def test_claim_2_connections_of_a_server_that_all_arms_share_do_not_count(play):
+    own, one = (f"{spec},at=127.0.0.1:5000" for spec in (PLAIN, PLAIN + ONE))
+    for cost, verdict in ((100, UNCLEAR), (110, FAILS)):
+        result = play({own: 100, one: cost}, links={own: (17,), one: (17,)}, users=16)
+        claim = judged(2, result)
+        assert claim.verdict == verdict
+        assert claim.evidence[0].text.endswith("; not counted")
+
+
 def gathered(play, links, users=100):
     specs = {f"grpc-protobuf@{gateway}": counted for gateway, counted in links.items()}
     return play({PLAIN: 100, **dict.fromkeys(specs, 150)}, links=specs, users=users, forks=2)
@@ -187,6 +223,23 @@ def test_claim_3_names_who_does_and_who_does_not(play):
 def test_claim_3_takes_the_trial_with_the_most_users(play):
     many, few = gathered(play, {"envoy": (100, 1)}), gathered(play, {"envoy": (16, 16)}, 16)
     assert judged(3, many, few).verdict == judged(3, few, many).verdict == HOLDS
+
+
+def test_claim_3_all_arms_of_a_gateway_count_whatever_their_order(play):
+    links = {
+        "grpc-protobuf@envoy": (100, 1),
+        "grpc-msgpack@envoy": (100, 46),
+        "grpc-protobuf@caddy": (100, 1),
+    }
+    for specs in (list(links), list(links)[::-1]):
+        claim = judged(3, play(dict.fromkeys(specs, 150), links=links, users=100, forks=2))
+        assert claim.verdict == FAILS
+        assert claim.explanation == "One connection to the service: caddy; more than one: envoy."
+        assert {(each.label, each.verdict) for each in claim.evidence} == {
+            ("caddy", HOLDS),
+            ("envoy, grpc-protobuf", HOLDS),
+            ("envoy, grpc-msgpack", FAILS),
+        }
 
 
 def swapped(play, msgpack=None, memorypack=None, sample="small", **options):
@@ -233,6 +286,38 @@ def test_claim_4_a_format_that_answers_otherwise_is_no_swap(play, made):
 
 def test_claim_4_nothing_is_said_without_protobuf(play):
     assert judged(4, play({"grpc-msgpack": 100, "grpc-memorypack": 90})).verdict == UNMEASURED
+
+
+@pytest.mark.parametrize(
+    ("specs", "trial"),
+    [
+        (("grpc-protobuf,channel=shared", "grpc-msgpack,channel=shared"), {}),
+        (("grpc-protobuf@envoy", "grpc-msgpack@envoy"), {}),
+        (("grpc-protobuf", "grpc-msgpack"), {"method": "Quotes"}),
+    ],
+    ids=["shared", "gateway", "stream"],
+)
+def test_claim_4_looks_at_unary_calls_over_a_channel_a_user_alone(play, specs, trial):
+    elsewhere = play(dict(zip(specs, (100, 110), strict=True)), **trial)
+    assert judged(4, elsewhere).verdict == UNMEASURED
+    alone = judged(4, swapped(play, 90, 120))
+    assert judged(4, swapped(play, 90, 120), elsewhere) == alone
+
+
+def test_claim_4_looks_at_a_size_once_with_the_fewest_users(play):
+    few, crowd = swapped(play, 90, 120), swapped(play, 110, 90, users=16)
+    assert judged(4, crowd, few) == judged(4, few, crowd) == judged(4, few)
+    assert judged(4, crowd).evidence[0].label == "MessagePack, 16 users, small (made-up)"
+    large = swapped(play, 110, 90, sample="large", users=16)
+    labels = [each.label for each in judged(4, few, large).evidence]
+    assert labels[:2] == ["MessagePack, 1 user, small (made-up)", "MessagePack, 16 users, large (made-up)"]
+
+
+def test_claim_4_half_of_the_costs_show_nothing(play, made):
+    result = hidden(swapped(play, 90, 90), PLAIN, made, 1)
+    claim = judged(4, result)
+    assert claim.verdict == UNCLEAR
+    assert [each.text.rpartition(", ")[2] for each in claim.evidence] == ["CPU not known"] * 2
 
 
 def kinds(play, gateways=GATEWAYS, methods=KINDS):
@@ -288,6 +373,10 @@ def test_claim_5_kinds_that_are_missing_leave_it_open(play):
     assert judged(5, *kinds(play, gateways=())).verdict == UNMEASURED
 
 
+def written(question):
+    return f"{question.protocol} {question.method} {question.content_type}"
+
+
 def routed(play, made, **gateways):
     """Make a trial whose gateways send the requests that are named where they do not belong."""
     result = play({PLAIN: 100, **{f"grpc-protobuf@{name}": 150 for name in gateways}}, users=100, forks=2)
@@ -296,8 +385,7 @@ def routed(play, made, **gateways):
         for question in QUESTIONS:
             known = question.content_type in ("application/grpc", "application/grpc+proto")
             grpc = known and (question.protocol, question.method) == ("HTTP/2", "POST")
-            asked = f"{question.protocol} {question.method} {question.content_type}"
-            upstream = "grpc" if grpc is not (asked in wrong) else "http"
+            upstream = "grpc" if grpc is not (written(question) in wrong) else "http"
             answers.append(Answer(question, upstream if question.routed else "", 200, None))
         result = spoilt(result, f"grpc-protobuf@{name}", made, routing=tuple(answers))
     return result
@@ -335,8 +423,8 @@ def test_claim_6_says_what_a_gateway_heeds(play, made):
         "goes where it does not belong: HTTP/2 POST application/json",
     ]
     assert claim.explanation == (
-        "By version, method and content-type: nginx; by some of these: envoy; calls go where they do not "
-        "belong: caddy."
+        "By version, method and content-type: nginx; by some of these, or not known: envoy; calls go "
+        "where they do not belong: caddy."
     )
 
 
@@ -344,6 +432,39 @@ def test_claim_6_answers_that_are_missing_leave_it_open(play, made):
     result = routed(play, made, envoy=())
     run = next(run for run in result.runs if run.routing)
     assert judged(6, made.run(result, run.arm, routing=run.routing[1:])).verdict == UNCLEAR
+
+
+@pytest.mark.parametrize("asked", [VERSION, TYPE, JSON, GRPC])
+def test_claim_6_no_answer_is_neither_wrong_nor_heeded(play, made, asked):
+    result = routed(play, made, nginx=())
+    run = next(run for run in result.runs if run.routing)
+
+    def answers():
+        return tuple(
+            Answer(one.question, "", 0, None, "no answer within 5 s")
+            if written(one.question) == asked
+            else one
+            for one in run.routing
+        )
+
+    claim = judged(6, made.run(result, run.arm, routing=answers()))
+    assert claim.verdict == UNCLEAR
+    assert claim.evidence[0].text == f"no answer to {asked}"
+    assert claim.explanation == "By some of these, or not known: nginx."
+    result = routed(play, made, nginx=("HTTP/1.1 POST application/json",))
+    run = next(run for run in result.runs if run.routing)
+    assert judged(6, made.run(result, run.arm, routing=answers())).verdict == FAILS
+
+
+@pytest.mark.parametrize(("asked", "verdict"), [(METHOD, HOLDS), (GRPC, UNCLEAR)])
+def test_claim_6_who_hangs_up_refuses_what_is_not_grpc(play, made, asked, verdict):
+    result = routed(play, made, nginx=())
+    run = next(run for run in result.runs if run.routing)
+    answers = tuple(
+        Answer(one.question, "", 0, None, "ended with the code 2") if written(one.question) == asked else one
+        for one in run.routing
+    )
+    assert judged(6, made.run(result, run.arm, routing=answers)).verdict == verdict
 
 
 def test_claim_6_nobody_was_asked(play):
@@ -480,12 +601,17 @@ def test_nothing_is_cheaper_than_what_is_cheaper_than_it(time, cpu):
         assert cheaper({"time": time, "cpu": cpu}) == FAILS
 
 
+@given(bounds, st.sampled_from(["time", "cpu"]))
+def test_half_of_the_costs_show_nothing(cost, metric):
+    assert cheaper({metric: cost}) == UNCLEAR
+
+
 @given(bounds)
 def test_what_is_more_is_not_as_much(cost):
     assert not more(cost) == as_much(cost) == HOLDS
 
 
-@pytest.mark.parametrize("judge", [more, as_much, lambda cost: cheaper({"time": cost})])
+@pytest.mark.parametrize("judge", [more, as_much, lambda cost: cheaper({"time": cost, "cpu": cost})])
 @pytest.mark.parametrize("cost", [0.1, 1.0, 10.0])
 def test_a_spread_decides_nothing(judge, cost):
     assert judge(estimate(0.9 * cost, 1.1 * cost, "spread")) == UNCLEAR

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.decide.claims.claim import (
+    COSTS,
     FAILS,
     HOLDS,
     UNCLEAR,
@@ -50,13 +51,11 @@ def _reopened(trials: Sequence[Played]) -> Iterator[Pair]:
 
 
 def _expensive(one: Weighed) -> str:
-    bounds = [interval(cost) for cost in one.costs.values()]
-    known = [each for each in bounds if each]
+    known = [bounds for metric in COSTS if (bounds := interval(one.costs.get(metric)))]
     if any(high < EXPENSIVE for _, high in known):
         return FAILS
-    return (
-        HOLDS if known and len(known) == len(bounds) and all(low > EXPENSIVE for low, _ in known) else UNCLEAR
-    )
+    shown = len(known) == len(COSTS) and all(low > EXPENSIVE for low, _ in known)
+    return HOLDS if shown else UNCLEAR
 
 
 def _told(parts: dict[str, str]) -> str:
@@ -102,7 +101,7 @@ def _sharing(one: Weighed) -> Evidence:
     verdict = as_much(cost)
     if shared and shared[0] != 1:
         verdict = FAILS
-    elif not shared:
+    elif not shared and verdict == HOLDS:
         verdict = UNCLEAR
     counted = f"; {shared[0]} connection{'' if shared[0] == 1 else 's'}" if shared else "; not counted"
     counted += f" against {own[0]}" if shared and own else ""

@@ -28,6 +28,8 @@ _HEEDED = {
     "content-type": ("HTTP/2", "POST", "application/grpc-web"),
 }
 """What is not gRPC's, though only this tells it."""
+_HUNG_UP = ("closed connection", "reset by peer", "connection ended", "ended with the code")
+"""How an end of the connection or stream is told, by HTTP/1.1 and HTTP/2; what took too long is none."""
 
 
 def _through(played: Played) -> Iterator[tuple[str, Arm]]:
@@ -44,19 +46,16 @@ def _which(found: Mapping[str, str], verdict: str) -> str:
 
 def judge_fan_in(trials: Sequence[Played]) -> Judged:
     """Judge whether gateways bring a connection a client together in one."""
-    most: dict[str, tuple[Played, Arm]] = {}
-    for played in trials:
-        for gateway, arm in _through(played):
-            before = most.get(gateway)
-            users = played.trial.users
-            if arm.channel == "per-user" and users >= max(
-                LEAST_USERS, before[0].trial.users if before else 0
-            ):
-                most[gateway] = (played, arm)
+    most = _most_users(trials)
     if not most:
         return unmeasured(f"gRPC through a gateway with {LEAST_USERS} users or more, a connection each")
-    rows = [_brought_together(gateway, *seen) for gateway, seen in most.items()]
-    found = {row.label: row.verdict for row in rows}
+    rows: list[Evidence] = []
+    found = {}
+    for gateway, seen in most.items():
+        labels = [f"{gateway}, {arm.stack}" if len(seen) > 1 else gateway for _, arm in seen]
+        own = [_brought_together(label, *one) for label, one in zip(labels, seen, strict=True)]
+        found[gateway] = whole(row.verdict for row in own)
+        rows += own
     says = {
         HOLDS: "one connection to the service: {}",
         FAILS: "more than one: {}",
@@ -66,15 +65,31 @@ def judge_fan_in(trials: Sequence[Played]) -> Judged:
     return Judged(whole(found.values()), tuple(rows), f"{told[0].upper()}{told[1:]}.")
 
 
-def _brought_together(gateway: str, played: Played, arm: Arm) -> Evidence:
+def _most_users(trials: Sequence[Played]) -> dict[str, list[tuple[Played, Arm]]]:
+    """Give by gateway all arms with a connection a user, at the most users that it has them with."""
+    found: dict[str, list[tuple[Played, Arm]]] = {}
+    for played in trials:
+        users = played.trial.users
+        for gateway, arm in _through(played):
+            if arm.channel != "per-user" or users < LEAST_USERS:
+                continue
+            seen = found.setdefault(gateway, [])
+            if seen and users > seen[0][0].trial.users:
+                seen.clear()
+            if not seen or users == seen[0][0].trial.users:
+                seen.append((played, arm))
+    return found
+
+
+def _brought_together(label: str, played: Played, arm: Arm) -> Evidence:
     users, seen = played.trial.users, played.connections(arm)
     if len(seen) != 2:  # noqa: PLR2004 -- in front of the gateway, and behind it
         why = played.fault(arm)
         text = f"{users} users: connections were not counted{f' ({why})' if why else ''}"
-        return Evidence(gateway, text, verdict=UNCLEAR)
+        return Evidence(label, text, verdict=UNCLEAR)
     text = f"{users} users: {seen[0]} connections to the gateway, {seen[1]} from there to the service"
     verdict = FAILS if seen[1] > 1 else HOLDS if seen == (users, 1) else UNCLEAR
-    return Evidence(gateway, text, verdict=verdict)
+    return Evidence(label, text, verdict=verdict)
 
 
 def judge_kinds(trials: Sequence[Played]) -> Judged:
@@ -140,7 +155,7 @@ def judge_one_port(trials: Sequence[Played]) -> Judged:
     found = {row.label: row.verdict for row in rows}
     says = {
         HOLDS: "by version, method and content-type: {}",
-        UNCLEAR: "by some of these: {}",
+        UNCLEAR: "by some of these, or not known: {}",
         FAILS: "calls go where they do not belong: {}",
     }
     told = "; ".join(text.format(_which(found, v)) for v, text in says.items() if v in found.values())
@@ -148,20 +163,31 @@ def judge_one_port(trials: Sequence[Played]) -> Judged:
 
 
 def _told_apart(gateway: str, answers: Sequence[Answer]) -> Evidence:
-    went = {
-        (one.question.protocol, one.question.method, one.question.content_type): one.upstream
+    found = {
+        (one.question.protocol, one.question.method, one.question.content_type): one
         for one in answers
         if one.question.routed
     }
-    missing = [key for key in (*_ASKED, *_HEEDED.values()) if key not in went]
+    asked = [*_ASKED, *_HEEDED.values()]
+    missing = [key for key in asked if key not in found]
     if missing:
         return Evidence(gateway, f"not asked: {' '.join(missing[0])}", verdict=UNCLEAR)
-    wrong = [" ".join(key) for key, upstream in _ASKED.items() if went[key] != upstream]
+    silent = [key for key in _ASKED if not found[key].status]
+    silent += [key for key in _HEEDED.values() if not found[key].status and not _hung_up(found[key])]
+    wrong = [key for key, upstream in _ASKED.items() if key not in silent and found[key].upstream != upstream]
     if wrong:
-        return Evidence(gateway, f"goes where it does not belong: {', '.join(wrong)}", verdict=FAILS)
-    ignored = [what for what, key in _HEEDED.items() if went[key] == GRPC]
+        text = f"goes where it does not belong: {', '.join(map(' '.join, wrong))}"
+        return Evidence(gateway, text, verdict=FAILS)
+    if silent:  # whoever would have answered is not known
+        return Evidence(gateway, f"no answer to {', '.join(map(' '.join, silent))}", verdict=UNCLEAR)
+    ignored = [what for what, key in _HEEDED.items() if found[key].upstream == GRPC]
     heeded = [what for what in _HEEDED if what not in ignored]
     text = "both kinds reach their own upstream; "
     text += f"looks at {', '.join(heeded)}" if heeded else "looks at none of version, method and content-type"
     text += f", not at {', '.join(ignored)}" if heeded and ignored else ""
     return Evidence(gateway, text, verdict=UNCLEAR if ignored else HOLDS)
+
+
+def _hung_up(answer: Answer) -> bool:
+    """Tell whether the connection or stream was ended instead of an answer: that is a refusal, too."""
+    return any(word in answer.failure for word in _HUNG_UP)

@@ -22,16 +22,10 @@ _GIVEN = "grpc-protobuf"
 
 
 def judge_swap(trials: Sequence[Played]) -> Judged:
-    """Judge each format against protobuf, in all trials that have both."""
-    pairs = [
-        Pair(played, forms[stack], forms[_GIVEN])
-        for stack in _FORMATS
-        for played in trials
-        for forms in families(played.arms, "stack")
-        if stack in forms and _GIVEN in forms
-    ]
+    """Judge each format against protobuf at every size, in the trials with the fewest users."""
+    pairs = [pair for stack in _FORMATS for pair in _sizes(trials, stack)]
     if not pairs:
-        return unmeasured("grpc-msgpack or grpc-memorypack beside grpc-protobuf")
+        return unmeasured("unary calls on grpc-msgpack or grpc-memorypack beside grpc-protobuf")
     weighed = weigh(pairs)
     rows, found = [], dict.fromkeys(_FORMATS.values(), UNMEASURED)
     for stack, name in _FORMATS.items():
@@ -46,11 +40,22 @@ def judge_swap(trials: Sequence[Played]) -> Judged:
     return Judged(either(found.values()), tuple(rows), f"{_told(found)}{doubtful(weighed)}.{few(weighed)}")
 
 
+def _sizes(trials: Sequence[Played], stack: str) -> list[Pair]:
+    """Give the pairs of a format with the fewest users, of each size that it was measured at."""
+    found: dict[str, list[Pair]] = {}
+    for played in trials:
+        for forms in families(played.plain, "stack"):
+            if stack in forms and _GIVEN in forms:
+                pair = Pair(played, forms[stack], forms[_GIVEN])
+                found.setdefault(played.trial.sample, []).append(pair)
+    fewest = {size: min(pair.played.trial.users for pair in pairs) for size, pairs in found.items()}
+    return [
+        pair for size, pairs in found.items() for pair in pairs if pair.played.trial.users == fewest[size]
+    ]
+
+
 def _where(one: Weighed) -> str:
-    played, arm = one.pair.played, one.pair.ours
-    method = arm.method or played.trial.method
-    varied = [method if method != "Quote" else "", arm.channel if arm.channel != "per-user" else ""]
-    return ", ".join([played.point, *filter(None, [*varied, *arm.hops, "TLS" if arm.tls else ""])])
+    return one.pair.played.point + (", TLS" if one.pair.ours.tls else "")
 
 
 def _unlike(one: Weighed) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 
 import msgspec
 import numpy as np
@@ -12,15 +12,16 @@ from msgspec.structs import replace
 from harness import twins
 from harness.decide import rounds as costs
 from harness.decide import sentence, stats
+from harness.decide.claims.claim import COSTS
 from harness.decide.comparison import DOUBTFUL, INVALID, Estimate, Finding
 from harness.decide.estimates import FORKS_FOR_INTERVAL
 from harness.decide.findings import find_all
 from harness.decide.rounds import Rounds
 from harness.results import Result, Run
 from scenarios.arm import Arm
-from stacks.service import DEFAULT
+from stacks import service
+from stacks.base import Kind
 
-COSTS = ("time", "cpu")
 _BLANK: dict[str, object] = {"channel": "", "hops": (), "method": "", "stack": ""}
 _WORDS = {"time": "time", "cpu": "CPU"}
 
@@ -43,6 +44,15 @@ class Played:
         )
 
     @property
+    def plain(self) -> list[Arm]:
+        """Give the arms with unary calls, a channel a user and no hops."""
+        return [
+            arm
+            for arm in self.arms
+            if arm.channel == "per-user" and not arm.hops and (arm.method or self.trial.method) in _unary()
+        ]
+
+    @property
     def point(self) -> str:
         """Say at which point it was played, and in which scenario."""
         users = "1 user" if self.trial.users == 1 else f"{self.trial.users:,} users"
@@ -62,9 +72,12 @@ class Played:
         return next((run for run in self.result.runs if run.arm == arm.name), None)
 
     def connections(self, arm: Arm) -> tuple[int, ...]:
-        """Give the connections of an arm, the client's first; empty where they were not counted."""
+        """Give the connections of an arm, the client's first; empty where they were not counted.
+
+        Those at a server that runs already are of all arms that share it, and say nothing of one.
+        """
         run = self.run(arm)
-        return run.connections if run and not self.fault(arm) else ()
+        return run.connections if run and not arm.at and not self.fault(arm) else ()
 
     def calls(self, arm: Arm) -> tuple[int, int]:
         """Give how many calls ended, and how many of these failed."""
@@ -86,8 +99,8 @@ class Played:
     def ratio(self, metric: str, arm: Arm, base: Arm, looks: float) -> Estimate | None:
         """Give a cost of `arm` over that of `base`, its interval adjusted for so many `looks`.
 
-        A turn-sensitive arm is taken from its long turns. None where an arm has no valid figures, or no start
-        knows both.
+        A turn-sensitive arm is taken from its long turns. None where an arm has no valid figures, or a start
+        does not know both.
         """
         if self.fault(arm) or self.fault(base):
             return None
@@ -97,15 +110,14 @@ class Played:
         )
         places = (self.trial.arms.index(arm), self.trial.arms.index(base))
         found, _ = costs.effects(self.rounds, metric, *places, long=long)
-        known = found[np.isfinite(found)]
-        if not len(known):
+        if not np.isfinite(found).all():
             return None
-        if len(known) < FORKS_FOR_INTERVAL:
-            value = float(np.exp(known.mean()))
-            if len(known) == 1:
+        if len(found) < FORKS_FOR_INTERVAL:
+            value = float(np.exp(found.mean()))
+            if len(found) == 1:
                 return Estimate(value, None, None, "none")
-            return Estimate(value, float(np.exp(known.min())), float(np.exp(known.max())), "spread")
-        mean, low, high = stats.interval(known, 1 - (1 - stats.CONFIDENCE) / looks)
+            return Estimate(value, float(np.exp(found.min())), float(np.exp(found.max())), "spread")
+        mean, low, high = stats.interval(found, 1 - (1 - stats.CONFIDENCE) / looks)
         return Estimate(float(np.exp(mean)), float(np.exp(low)), float(np.exp(high)), "interval")
 
 
@@ -124,21 +136,24 @@ class Pair(msgspec.Struct, frozen=True):
 
 
 class Weighed(msgspec.Struct, frozen=True):
-    """A pair with its ratios, by metric; those that are not known are left out."""
+    """A pair with its ratios, by metric."""
 
     pair: Pair
     costs: dict[str, Estimate]
+    missing: tuple[str, ...] = ()
+    """Those that were asked for, but are not known."""
 
     @property
     def text(self) -> str:
         """Write the ratios: ``1.31× the time (1.29 to 1.33), 1.2× the CPU (1.1 to 1.3)``."""
         if not self.costs:
-            return f"no ratio: {self.pair.fault or 'no start knows both'}"
-        return ", ".join(
+            return f"no ratio: {self.pair.fault or 'not every start knows both'}"
+        told = [
             f"{sentence.show(one)} the {_WORDS[metric]}"
             + sentence.bounds(one, "" if one.basis == "interval" else "spread ")
             for metric, one in self.costs.items()
-        )
+        ]
+        return ", ".join([*told, *(f"{_WORDS[metric]} not known" for metric in self.missing)])
 
 
 def weigh(pairs: Sequence[Pair], metrics: Sequence[str] = COSTS) -> list[Weighed]:
@@ -151,7 +166,8 @@ def weigh(pairs: Sequence[Pair], metrics: Sequence[str] = COSTS) -> list[Weighed
     weighed = []
     for pair in pairs:
         found = {metric: pair.played.ratio(metric, pair.ours, pair.theirs, looks) for metric in metrics}
-        weighed.append(Weighed(pair, {metric: one for metric, one in found.items() if one is not None}))
+        known = {metric: one for metric, one in found.items() if one is not None}
+        weighed.append(Weighed(pair, known, tuple(metric for metric in metrics if metric not in known)))
     return weighed
 
 
@@ -184,5 +200,11 @@ def few(weighed: Iterable[Weighed]) -> str:
 def usable(results: Iterable[Result]) -> Iterator[Played]:
     """Give the trials that claims look at: whole calls of the default service in a closed loop."""
     for result in results:
-        if result.trial.open is None and not result.trial.part and result.trial.service == DEFAULT:
+        if result.trial.open is None and not result.trial.part and result.trial.service == service.DEFAULT:
             yield Played(result)
+
+
+@cache
+def _unary() -> frozenset[str]:
+    """Name the unary methods of the default service."""
+    return frozenset(one.name for one in service.load(service.DEFAULT).methods if one.kind is Kind.UNARY)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache
 
 from harness.decide.claims.claim import (
     FAILS,
@@ -18,9 +17,6 @@ from harness.decide.claims.claim import (
     whole,
 )
 from harness.decide.claims.played import Pair, Played, Weighed, doubtful, families, few, weigh
-from scenarios.arm import Arm
-from stacks import service
-from stacks.base import Kind
 
 _REST, _GRAPHQL, _THRIFT, _TCP = "rest-json", "graphql-json", "thrift-binary", "tcp-msgpack"
 _BEST = "grpc-msgpack"
@@ -69,23 +65,9 @@ def judge_rivals(trials: Sequence[Played]) -> Judged:
 
 def _pairs(trials: Sequence[Played], ours: str, theirs: str) -> Iterator[Pair]:
     for played in trials:
-        for forms in families(_plain(played), "stack"):
+        for forms in families(played.plain, "stack"):
             if ours in forms and theirs in forms and not _NOT_GRPC.isdisjoint(forms):
                 yield Pair(played, forms[ours], forms[theirs])
-
-
-def _plain(played: Played) -> list[Arm]:
-    return [
-        arm
-        for arm in played.arms
-        if arm.channel == "per-user" and not arm.hops and (arm.method or played.trial.method) in _unary()
-    ]
-
-
-@cache
-def _unary() -> frozenset[str]:
-    """Name the unary methods of the default service."""
-    return frozenset(one.name for one in service.load(service.DEFAULT).methods if one.kind is Kind.UNARY)
 
 
 def _all_rivals(found: Sequence[tuple[str, Pair]]) -> bool:
