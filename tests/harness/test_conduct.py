@@ -175,7 +175,6 @@ def test_turns_are_lengthened_for_all_arms_where_calls_are_long():
 
 
 def test_foreign_cpu_is_found_while_a_helper_burns_some():
-    quiet = play(trial(TCP, FLOOR, seconds=1.0))
     burner: list[subprocess.Popen[bytes]] = []
 
     def burn() -> None:
@@ -188,11 +187,7 @@ def test_foreign_cpu_is_found_while_a_helper_burns_some():
             process.kill()
             process.wait()
 
-    def foreign(result: Result) -> float:
-        return float(result.turns.foreign.sum() / result.turns.busy.sum())
-
-    assert foreign(loud) > 0.2
-    assert foreign(loud) > foreign(quiet)
+    assert float(loud.turns.foreign.sum() / loud.turns.busy.sum()) > 0.2
     assert any(finding.kind == "foreign-cpu" for finding in decide(loud).findings)
 
 

@@ -19,9 +19,11 @@ def store(found, place):
         results.write(result, place / f"{number:03d}-x.json")
 
 
-def executed(notebook, folder):
-    """Run a notebook in `folder`; a cell that fails raises."""
+def executed(notebook, folder, place=None):
+    """Run a notebook in `folder`, on the run at `place`, else on what it finds; a cell that fails raises."""
     read = nbformat.read(notebook, as_version=4)
+    if place:
+        read.cells[1].source = f"RESULTS = {str(place)!r}"
     NotebookClient(
         read, timeout=100, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     ).execute()
@@ -74,8 +76,9 @@ def test_a_notebook_shows_all_that_it_is_about(notebook, folder, sets, everythin
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_says_kindly_what_is_missing(notebook, folder, sets):
-    store([sets.make.at(sets.channels[0], scenario="coldstart")], folder.parent / "results" / "1-coldstart")
-    said = printed(executed(notebook, folder))
+    place = folder.parent / "results" / "1-coldstart"
+    store([sets.make.at(sets.channels[0], scenario="coldstart")], place)
+    said = printed(executed(notebook, folder, place))
     assert "Error" not in said
     assert "rpcduel" in said or notebook.stem.startswith("01")
 
