@@ -80,7 +80,7 @@ class Scenario(msgspec.Struct, frozen=True):
 
 SCENARIOS = {
     "unary": Scenario(
-        question="What does one call cost on each stack, alone and under concurrency?", seconds=40.0
+        question="What does one call cost on each stack, alone and under concurrency?", seconds=36.0
     ),
     "streaming": Scenario(
         question="How many messages a second does a stream carry, and how soon does the first one come?",
