@@ -29,8 +29,9 @@ from stacks.base import Tls
 _MANY = 1000
 """More than forks."""
 _FEW_CALLS = 4
-_CALLS = 10
-_LONGEST_TURN = 2_000_000_000
+_CALLS = 6
+_LONGEST_TURN = 1_000_000_000
+"""From which on no turn is lengthened: hundreds of users make calls enough in it."""
 
 
 class Interrupted(Exception):  # noqa: N818 -- nothing went wrong
@@ -193,7 +194,7 @@ class _Conductor:
 def stretched(trial: Trial, call: float) -> Trial:
     """Lengthen the turns of `trial` where its slowest arm, at `call` ns a call, would make too few calls.
 
-    Doubled as often as it takes for ten calls a user, for all arms alike; within limits, since a server
+    Doubled as often as it takes for six calls a user, for all arms alike; within limits, since a server
     that does not answer must not stretch the trial without end.
     """
     turn = trial.turn

@@ -29,8 +29,10 @@ _WARM = 200_000_000
 """Longest warm-up turn in ns, unless the turns themselves are longer."""
 
 _CAPACITY_TURNS = 3
-_BLOCKS = 10
-"""Histograms of consecutive turns kept of each fork, for intervals of percentiles."""
+_BLOCKS = 5
+"""Histograms of consecutive turns kept of each fork, for intervals of percentiles over forks."""
+_BLOCKS_ALONE = 10
+"""The same where there are too few forks for that, and the spread is that between blocks."""
 _REST = 100e-6
 """Seconds left to an arm after its turn, for what its server does after the last reply was sent."""
 
@@ -112,6 +114,7 @@ class Fork:
         """Play rounds for this fork's share of the time, with the turns that `trial` says."""
         self._trial = trial
         budget = trial.seconds / trial.forks
+        blocks = _BLOCKS if trial.forks > 1 else _BLOCKS_ALONE
         shorts, longs = mirrored(list(self._contenders), random), mirrored(list(self._contenders), random)
         # Turns of an open loop are long from the start.
         share = LongShare(0.0 if trial.open else LONG_SHARE, LONG * trial.turn * len(self._contenders) / 1e9)
@@ -120,7 +123,7 @@ class Fork:
         while self._contenders and (elapsed := time.monotonic() - began) < budget:
             long = share.due(elapsed)
             length = LONG * trial.turn if long else trial.turn
-            plain = Turn(length, trial.settle, long=long, block=int(_BLOCKS * elapsed / budget))
+            plain = Turn(length, trial.settle, long=long, block=int(blocks * elapsed / budget))
             for k in next(longs if long else shorts):
                 turn = msgspec.structs.replace(plain, rate=self._books[k].rate, number=round_)
                 if k in self._contenders and self._turn(k, turn, fork, round_, tally):

@@ -1,7 +1,9 @@
 """Plays real gates whose answer is known, and counts what they say.
 
-The same against itself, and against a handler that is slower by a known time. ``--pilot`` plays one short
-gate a row, to see that all is well; the rest needs a quiet machine.
+The same against itself, and against a handler that is slower, or was slower before, by a known time. Changes
+take turns, so that all of them see the same hours of the machine. ``--pilot`` plays one short gate each, to see
+that all is well; the rest takes a machine and hours. With ``--log`` what was played is kept, and counted with
+what is played later.
 """
 
 from __future__ import annotations
@@ -11,16 +13,17 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 import stacks
 from harness import gate, machine
 from harness.cli.gate import measured
 from harness.decide import rounds
-from harness.decide.gate import Decision, Rule
+from harness.decide.gate import Rule, Ruling
 from harness.measure import conduct
 from harness.plan import Wish
 from harness.results import Result
@@ -28,6 +31,23 @@ from harness.show import progress, rulings
 from scenarios.arm import Arm
 
 PILOT_FORKS, PILOT_SECONDS = 4, 8.0
+ENVIRONMENT = "environment"
+
+
+class Played(msgspec.Struct, frozen=True):
+    """What one gate said, and what it took."""
+
+    stack: str
+    change: str
+    """In per cent of a call's CPU, signed, or `ENVIRONMENT`."""
+    ruling: Ruling
+    read: tuple[float, ...]
+    """Change of each metric of the rule, 0.05 being 5 % more."""
+    forks: int
+    seconds: float
+    """Of the whole gate, starts included."""
+    doubtful: bool
+    """Whether something disturbed it, such as other processes."""
 
 
 def cpu_per_call(stack: str, users: int) -> float:
@@ -41,77 +61,113 @@ def cpu_per_call(stack: str, users: int) -> float:
     return float(np.mean([rounds.cpu(result.turns, played.rows(arm)) for arm in (0, 1)]))
 
 
-def play(new: Arm, users: int, seconds: float, rule: Rule, seed: int) -> tuple[Decision, float]:
-    """Play one gate of `new` against its bare stack; gives the decision and how long it took."""
-    question = gate.ask(Wish(users=(users,)), Arm("base", new.stack), [new], rule, seconds)
+def sides(stack: str, change: str, cost: float) -> tuple[Arm, Arm]:
+    """Make base and candidate; a call costs `cost` ns, and one of the two handlers spins for a share of it.
+
+    A candidate that is quicker by p is one whose base spins for p / (1 - p) of a call. An environment holds no
+    package of its own, since it asks for what is installed: only the way in which processes find their
+    packages differs.
+    """
+    base, new = Arm("base", stack), Arm("new", stack)
+    if change == ENVIRONMENT:
+        needs = tuple(f"{name}=={version}" for name, version in stacks.find(stack).facts.versions.items())
+        return base, msgspec.structs.replace(new, needs=needs)
+    share = float(change) / 100
+    if share > 0:
+        return base, msgspec.structs.replace(new, work=_spin(share * cost))
+    if share < 0:
+        return msgspec.structs.replace(base, work=_spin(-share / (1 + share) * cost)), new
+    return base, new
+
+
+def _spin(ns: float) -> str:
+    return f"spin:{ns / 1000:.2f}us"
+
+
+def play(stack: str, change: str, cost: float, users: int, seconds: float, rule: Rule, seed: int) -> Played:
+    """Play one gate; raises `KeyboardInterrupt` where the user did not let it end."""
+    base, new = sides(stack, change, cost)
+    question = gate.ask(Wish(users=(users,)), base, [new], rule, seconds)
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as directory:
         decision, interrupted = measured(question, seed, Path(directory), progress.Silent())
     if decision is None or interrupted:
         raise KeyboardInterrupt
-    return decision, time.monotonic() - began
-
-
-def contenders(stack: str, changes: str, cost: float) -> Iterator[tuple[str, Arm]]:
-    """Make what is gated: handlers that spin for a share of `cost` ns, and a bare environment.
-
-    The latter holds no package of its own, since it asks for what is installed: only the way that its
-    processes find their packages differs.
-    """
-    for percent in filter(None, changes.split(",")):
-        spin = float(percent) / 100 * cost / 1000
-        work = f"spin:{spin:.2f}us" if spin else ""
-        yield (f"+{percent} %, {spin:.1f} µs" if spin else "nothing (A/A)"), Arm("new", stack, work=work)
-    needs = tuple(f"{name}=={version}" for name, version in stacks.find(stack).facts.versions.items())
-    yield "an environment", Arm("new", stack, needs=needs)
-
-
-def row(what: str, played: list[tuple[Decision, float]]) -> str:
-    """Tell what became of all gates of one contender, as a row of a table."""
-    found = Counter(decision.ruling.value for decision, _ in played)
-    times = [seconds for _, seconds in played]
-    read = [
-        np.mean([decision.candidates[0].verdicts[k].change or 0.0 for decision, _ in played])
-        for k in range(len(played[0][0].rule.metrics))
-    ]
-    cells = (
-        what,
-        *(str(found[word]) for word in ("worse", "same", "better", "unclear", "invalid")),
-        *(rulings.change(float(value)) for value in read),
-        f"{np.median([decision.candidates[0].forks for decision, _ in played]):.0f}",
-        f"{np.median(times):.0f} s",
-        f"{max(times):.0f} s",
-        str(sum(bool(decision.doubts) for decision, _ in played)),
+    ruled = decision.candidates[0]
+    return Played(
+        stack,
+        change,
+        decision.ruling,
+        tuple(verdict.change or 0.0 for verdict in ruled.verdicts),
+        ruled.forks,
+        time.monotonic() - began,
+        bool(decision.doubts),
     )
-    return f"| {' | '.join(cells)} |"
+
+
+def table(played: Sequence[Played]) -> str:
+    """Tell what became of all gates, a row for each stack and change, as Markdown."""
+    words = ("worse", "same", "better", "unclear", "invalid")
+    head = ("stack", "change", "gates", *words, "time read", "CPU read")
+    head = (*head, "forks, mean", "median", "longest", "doubtful")
+    rows: list[tuple[str, ...]] = [head, (":--", ":--", *("--:",) * (len(head) - 2))]
+    for stack, change in sorted({(one.stack, one.change) for one in played}):
+        these = [one for one in played if (one.stack, one.change) == (stack, change)]
+        found = Counter(one.ruling.value for one in these)
+        times = [one.seconds for one in these]
+        rows.append(
+            (
+                stack,
+                change if change == ENVIRONMENT else f"{change} %",
+                str(len(these)),
+                *(str(found[word]) for word in words),
+                *(
+                    rulings.change(float(np.mean(read)))
+                    for read in zip(*(one.read for one in these), strict=True)
+                ),
+                f"{np.mean([one.forks for one in these]):.1f}",
+                f"{np.median(times):.0f} s",
+                f"{max(times):.0f} s",
+                str(sum(one.doubtful for one in these)),
+            )
+        )
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
 
 
 def main() -> None:
-    """Read the command line, play, and print a table of Markdown, a row as soon as it is known."""
+    """Read the command line, play, and print a table of Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--gates", type=int, default=20, help="of each change")
     parser.add_argument(
-        "--changes", default="0,3,5,10", help="per cent of a call's CPU (default: %(default)s)"
+        "--changes",
+        default=f"0,3,5,10,-5,{ENVIRONMENT}",
+        help="per cent of a call's CPU (default: %(default)s)",
     )
     parser.add_argument("--stack", default="grpc-protobuf")
     parser.add_argument("--users", type=int, default=gate.USERS)
     parser.add_argument("--seconds", type=float, default=gate.SECONDS)
+    parser.add_argument("--log", type=Path, help="a file of JSON lines, to which what was played is added")
     parser.add_argument("--pilot", action="store_true", help="one gate of a few seconds each")
     given = parser.parse_args()
     rule, seconds, gates = Rule(), given.seconds, given.gates
     if given.pilot:
         rule, seconds, gates = Rule(looks=(4, 6)), 1.0, 1
-    cost = cpu_per_call(given.stack, given.users)
-    head = ("injected", "worse", "same", "better", "unclear", "invalid", "time read", "CPU read")
-    head = (*head, "forks, median", "median", "longest", "doubtful")
-    sys.stdout.write(
-        f"{given.stack}, {given.users} users, {cost / 1000:.0f} µs of CPU a call, {gates} gates a row\n\n"
-        f"| {' | '.join(head)} |\n| :-- |{' --: |' * (len(head) - 1)}\n"
-    )
-    for k, (what, new) in enumerate(contenders(given.stack, given.changes, cost)):
-        played = [play(new, given.users, seconds, rule, 10_000 * k + 10 * n) for n in range(gates)]
-        sys.stdout.write(row(what, played) + "\n")
-        sys.stdout.flush()
+    changes = given.changes.split(",")
+    played: list[Played] = []
+    if given.log and given.log.exists():
+        played = [msgspec.json.decode(line, type=Played) for line in given.log.read_bytes().splitlines()]
+    cost = cpu_per_call(given.stack, given.users) if set(changes) - {"0", ENVIRONMENT} else 0.0
+    sys.stderr.write(f"{given.stack}, {given.users} users, {cost / 1000:.0f} µs of CPU a call\n")
+    for seed in range(len(played), len(played) + gates * len(changes)):
+        change = changes[seed % len(changes)]
+        one = play(given.stack, change, cost, given.users, seconds, rule, 10 * seed)
+        line = msgspec.json.encode(one) + b"\n"
+        sys.stderr.write(line.decode())
+        if given.log:
+            with given.log.open("ab") as log:
+                log.write(line)
+        played.append(one)
+    sys.stdout.write(table(played))
 
 
 if __name__ == "__main__":

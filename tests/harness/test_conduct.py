@@ -413,13 +413,14 @@ def test_trials_run_without_pinning():
     assert [run.failure for run in result.runs] == [None, None]
 
 
-def test_stretching_doubles_turns_until_ten_calls_fit():
+def test_stretching_doubles_turns_until_six_calls_fit():
     asked = trial(TCP)
 
     assert conduct.stretched(asked, 1 * MILLISECOND) == asked
     assert conduct.stretched(asked, 2 * MILLISECOND).turn == 20 * MILLISECOND
-    assert conduct.stretched(asked, 3 * MILLISECOND).turn == 40 * MILLISECOND
-    assert conduct.stretched(asked, 1e12).turn <= 4_000 * MILLISECOND
+    assert conduct.stretched(asked, 5.1 * MILLISECOND).turn == 40 * MILLISECOND
+    assert conduct.stretched(asked, 6.7 * MILLISECOND).turn == 80 * MILLISECOND
+    assert 1_000 * MILLISECOND <= conduct.stretched(asked, 1e12).turn < 2_000 * MILLISECOND
 
 
 def test_cpu_of_a_turn_is_that_of_its_arm():
