@@ -170,7 +170,7 @@ def _sizes(samples: Sequence[str], stretch: Sequence[int]) -> str:
     if len(stretch) == len(samples) > 1:
         return f"at every size from {first} to {last}"
     if len(stretch) == 1:
-        return f"at {first}" if stretch[0] or len(samples) == 1 else f"up to {first}"
+        return f"at {first}"
     return f"from {first} to {last}" if stretch[0] else f"up to {last}"
 
 

@@ -1,9 +1,9 @@
 """Plays real gates whose answer is known, and counts what they say.
 
 The same against itself, and against a handler that is slower, or was slower before, by a known time. Changes
-take turns, so that all of them see the same hours of the machine. ``--pilot`` plays one short gate each, to see
-that all is well; the rest takes a machine and hours. With ``--log`` what was played is kept, and counted with
-what is played later.
+take turns, so that all of them see the same hours of the machine. ``--pilot`` plays one short gate each, to
+see that all is well; the rest takes a machine and hours. With ``--log`` what was played is kept, and counted
+with what is played later.
 """
 
 from __future__ import annotations
@@ -62,10 +62,10 @@ def cpu_per_call(stack: str, users: int) -> float:
 
 
 def sides(stack: str, change: str, cost: float) -> tuple[Arm, Arm]:
-    """Make base and candidate; a call costs `cost` ns, and one of the two handlers spins for a share of it.
+    """Make base and candidate; a call costs `cost` ns, and one of the handlers spins for a share of it.
 
-    A candidate that is quicker by p is one whose base spins for p / (1 - p) of a call. An environment holds no
-    package of its own, since it asks for what is installed: only the way in which processes find their
+    A candidate that is quicker by p is one whose base spins for p / (1 - p) of a call. An environment holds
+    no package of its own, since it asks for what is installed: only the way in which processes find their
     packages differs.
     """
     base, new = Arm("base", stack), Arm("new", stack)

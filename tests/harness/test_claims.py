@@ -415,6 +415,15 @@ def test_claim_6_one_port(play, made, gateways, verdict):
     assert judged(6, routed(play, made, **gateways)).verdict == verdict
 
 
+def test_claim_6_of_several_trials_the_worst_counts(play, made):
+    fine, blind = routed(play, made, envoy=()), routed(play, made, envoy=(VERSION,))
+    assert judged(6, fine, fine).verdict == HOLDS
+    for trials in ((fine, blind), (blind, fine)):
+        claim = judged(6, *trials)
+        assert claim.verdict == UNCLEAR
+        assert len(claim.evidence) == 2
+
+
 def test_claim_6_says_what_a_gateway_heeds(play, made):
     claim = judged(6, routed(play, made, nginx=(), envoy=(VERSION,), caddy=(JSON,)))
     assert [each.text.partition("; ")[2] or each.text for each in claim.evidence] == [

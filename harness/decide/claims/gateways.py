@@ -143,16 +143,18 @@ def _carried(gateway: str, played: Played, arm: Arm) -> str:
 
 def judge_one_port(trials: Sequence[Played]) -> Judged:
     """Judge whether gateways tell gRPC and REST apart on one port."""
-    answers: dict[str, Sequence[Answer]] = {}
+    answers: dict[str, list[Sequence[Answer]]] = {}
     for played in trials:
         for arm in played.arms:
             run = played.run(arm)
             if run and run.routing and len(arm.hops) == 1:
-                answers[arm.hops[0]] = run.routing
+                seen = answers.setdefault(arm.hops[0], [])
+                if run.routing not in seen:
+                    seen.append(run.routing)
     if not answers:
         return unmeasured("a gateway that is asked which calls it takes for gRPC, and which for REST")
-    rows = [_told_apart(gateway, found) for gateway, found in answers.items()]
-    found = {row.label: row.verdict for row in rows}
+    rows = [_told_apart(gateway, each) for gateway, seen in answers.items() for each in seen]
+    found = {name: whole(row.verdict for row in rows if row.label == name) for name in answers}
     says = {
         HOLDS: "by version, method and content-type: {}",
         UNCLEAR: "by some of these, or not known: {}",
