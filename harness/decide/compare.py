@@ -8,7 +8,18 @@ import msgspec
 from msgspec.structs import replace
 
 from harness import twins
-from harness.decide import anatomy, claims, crossover, findings, indifference, join, levels, rounds, sentence
+from harness.decide import (
+    anatomy,
+    claims,
+    crossover,
+    findings,
+    indifference,
+    join,
+    levels,
+    lowest,
+    rounds,
+    sentence,
+)
 from harness.decide.claims.claim import Claim
 from harness.decide.comparison import INVALID, Absent, Comparison, Finding
 from harness.decide.crossover import Crossover
@@ -55,6 +66,7 @@ def decide(result: Result) -> Comparison:
     sensitive = {arm.name: _sensitive(arm.name, found) for arm in trial.arms}
     arms = [work_out(played, index, lost, sensitive[arm.name]) for index, arm in enumerate(trial.arms)]
     judged = tuple(replace(arm, validity=validity(arm.name, found)) for arm in arms)
+    leading = lowest.find(played, judged)
     return Comparison(
         scenario=trial.scenario,
         method=", ".join(
@@ -69,7 +81,8 @@ def decide(result: Result) -> Comparison:
         turn=trial.turn,
         arms=judged,
         findings=found,
-        sentence=sentence.write(played, judged, found),
+        sentence=sentence.write(played, judged, leading, found),
+        lowest=leading,
         machine=_phrase(result.machine),
         started=result.started,
         versions=result.machine.versions,

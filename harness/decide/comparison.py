@@ -190,3 +190,6 @@ class Comparison(msgspec.Struct, frozen=True):
     with the server."""
     anatomy: tuple[Anatomy, ...] = ()
     """Where the time goes, of each arm with valid figures; empty unless the scenario asks for it."""
+    lowest: tuple[str, ...] = ()
+    """Names of the arm whose `headline` is lowest, then of those that are not told apart from it; with too
+    few forks for intervals the one seen to be lowest. Empty where nothing can be told."""

@@ -12,6 +12,7 @@ from scipy.special import stdtrit
 from harness.decide import sentence, stats
 from harness.decide.comparison import VALID, ArmFigures, Comparison
 from harness.decide.estimates import FORKS_FOR_INTERVAL
+from harness.decide.lowest import rank
 
 
 def join(comparisons: Iterable[Comparison]) -> list[Comparison]:
@@ -52,6 +53,7 @@ def _joined(parts: Sequence[Comparison]) -> Comparison:
         for arm in filter(None, row):
             arms.setdefault(arm.name, arm)
     ordered = sorted(arms.values(), key=lambda arm: arm.floor)
+    leading = _lowest(parts, ordered)
     dissected = {one.arm: one for part in reversed(parts) for one in part.anatomy}
     return replace(
         parts[0],
@@ -63,37 +65,51 @@ def _joined(parts: Sequence[Comparison]) -> Comparison:
         versions={name: version for part in parts for name, version in part.versions.items()},
         trials=len(parts),
         anatomy=tuple(dissected[arm.name] for arm in ordered if arm.name in dissected),
-        sentence=_sentence(parts, ordered),
+        sentence=_sentence(parts, ordered, leading),
+        lowest=leading,
     )
 
 
-def _sentence(parts: Sequence[Comparison], arms: Sequence[ArmFigures]) -> str:
-    """Say who is the fastest; arms of different trials are compared through the baseline alone.
+def _lowest(parts: Sequence[Comparison], arms: Sequence[ArmFigures]) -> tuple[str, ...]:
+    """Name the lowest arms; those of different trials are compared through the baseline alone.
 
     As in a single trial, two arms count as different only if they are so over all pairs (Bonferroni).
     """
+    baseline, metric = parts[0].baseline, parts[0].headline
+    ranked = rank(arms, metric)
+    if not ranked:
+        return parts[0].lowest
+    if min(part.forks for part in parts) < FORKS_FOR_INTERVAL:
+        return (ranked[0].name if ranked[0].ratios[metric].estimate.value < 1 else baseline,)
+    alpha = (1 - stats.CONFIDENCE) / math.comb(len(ranked) + 1, 2)
+    bounds = {arm.name: _bounds(arm, parts, alpha) for arm in ranked}
+    first = next((name for name, bound in bounds.items() if bound and bound[1] < 1), None)
+    if first is None:
+        return (baseline, *(name for name, bound in bounds.items() if not bound or bound[0] <= 1))
+    return (first, *(name for name in bounds if name != first and _overlap(bounds[first], bounds[name])))
+
+
+def _sentence(parts: Sequence[Comparison], arms: Sequence[ArmFigures], lowest: Sequence[str]) -> str:
+    """Say who is the fastest."""
     baseline = parts[0].baseline
     metric = parts[0].headline
-    rated = [arm for arm in arms if metric in arm.ratios]
-    ranked = sorted(rated, key=lambda arm: arm.ratios[metric].estimate.value)
+    ranked = rank(arms, metric)
     if not ranked:
         return parts[0].sentence
     first = ranked[0]
     estimate = first.ratios[metric].estimate
     what = sentence.cost(parts[0].part, parts[0].messages, metric)
-    among = f"of {len(rated) + 1} arms in {len(parts)} trials that share {baseline}"
+    among = f"of {len(ranked) + 1} arms in {len(parts)} trials that share {baseline}"
     if min(part.forks for part in parts) < FORKS_FOR_INTERVAL:
         return (
             f"{among[0].upper()}{among[1:]}, {first.name} took the least in these few starts: "
             f"{sentence.show(estimate)} the {what}; that says nothing of the next start."
         )
-    alpha = (1 - stats.CONFIDENCE) / math.comb(len(rated) + 1, 2)
-    faster = [arm for arm in ranked if (bound := _bounds(arm, parts, alpha)) and bound[1] < 1]
-    if not faster:
+    if baseline in lowest:
         return f"None {among} is shown to take less {what} than it."
-    first = faster[0]
+    first = next(arm for arm in ranked if arm.name == lowest[0])
     estimate = first.ratios[metric].estimate
-    tied = [arm.name for arm in ranked if arm is not first and _overlap(first, arm, parts, alpha)]
+    tied = lowest[1:]
     best = "cheapest" if metric == "cpu" else "fastest"
     doubt = "" if first.validity == VALID else f"; {first.validity}"
     near = f"; too close to tell apart: {', '.join(tied)}" if tied else ""
@@ -114,6 +130,5 @@ def _bounds(arm: ArmFigures, parts: Sequence[Comparison], alpha: float) -> tuple
     return math.exp(middle - half), math.exp(middle + half)
 
 
-def _overlap(one: ArmFigures, other: ArmFigures, parts: Sequence[Comparison], alpha: float) -> bool:
-    ours, theirs = _bounds(one, parts, alpha), _bounds(other, parts, alpha)
+def _overlap(ours: tuple[float, float] | None, theirs: tuple[float, float] | None) -> bool:
     return ours is None or theirs is None or (theirs[0] <= ours[1] and ours[0] <= theirs[1])

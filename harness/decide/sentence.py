@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from harness.decide import stats
 from harness.decide.comparison import DOUBTFUL, INVALID, ArmFigures, Estimate, Finding
 from harness.decide.estimates import FORKS_FOR_INTERVAL
+from harness.decide.lowest import rank
 from harness.decide.rounds import Rounds, effects
 from harness.results import Trial
 
@@ -19,14 +20,17 @@ _LARGE = ((100, 0), (10, 1))
 _NARROW = 0.01
 
 
-def write(rounds: Rounds, arms: Sequence[ArmFigures], findings: Sequence[Finding]) -> str:
+def write(
+    rounds: Rounds, arms: Sequence[ArmFigures], lowest: Sequence[str], findings: Sequence[Finding]
+) -> str:
     """Give the answer: what time per call says, or why nothing can be said.
 
-    With fewer than `FORKS_FOR_INTERVAL` forks it tells what was seen in them, and ranks nothing.
+    `lowest` are the names that `harness.decide.lowest` finds. With fewer than `FORKS_FOR_INTERVAL` forks it
+    tells what was seen in them, and ranks nothing.
     """
     trial = rounds.result.trial
     metric = rounds.headline
-    ranked = sorted((arm for arm in arms if metric in arm.ratios), key=lambda arm: _value(arm, metric))
+    ranked = rank(arms, metric)
     if not rounds.forks:
         return "Nothing was measured to the end of a start, so there are no figures."
     if arms[rounds.baseline].validity == INVALID:
@@ -40,9 +44,10 @@ def write(rounds: Rounds, arms: Sequence[ArmFigures], findings: Sequence[Finding
     what = cost(trial.part, arms[rounds.baseline].messages, metric)
     if rounds.forks < FORKS_FOR_INTERVAL:
         return _seen(rounds.forks, ranked[0], trial.baseline, what, metric)
-    first = arms[rounds.baseline] if _value(ranked[0], metric) >= 1 else ranked[0]
-    others = [arm for arm in (arms[rounds.baseline], *ranked) if arm is not first]
-    tied = [arm for arm in others if not _apart(rounds, arms, first, arm, metric)]
+    contestants = [arms[rounds.baseline], *ranked]
+    first = next(arm for arm in contestants if arm.name == lowest[0])
+    others = [arm for arm in contestants if arm is not first]
+    tied = [arm for arm in others if arm.name in lowest]
     doubts = _doubts([first, arms[rounds.baseline]], findings, metric)
     return f"{_blocked(rounds) or _answer(trial, what, first, others, tied, metric)}{doubts}."
 
@@ -85,10 +90,6 @@ def cost(part: str, messages: int, metric: str = "time") -> str:
     return "time per call" if messages == 1 else "time per message"
 
 
-def _value(arm: ArmFigures, metric: str) -> float:
-    return arm.ratios[metric].estimate.value
-
-
 def _seen(forks: int, arm: ArmFigures, baseline: str, what: str, metric: str) -> str:
     starts = "this one start" if forks == 1 else f"these {forks} starts"
     estimate = arm.ratios[metric].estimate
@@ -97,20 +98,6 @@ def _seen(forks: int, arm: ArmFigures, baseline: str, what: str, metric: str) ->
         f"In {starts} {least}{arm.name} took {show(estimate)} the {what} of {baseline}"
         f"{bounds(estimate, 'spread ')}; that says nothing of the next start."
     )
-
-
-def _apart(
-    rounds: Rounds, arms: Sequence[ArmFigures], first: ArmFigures, other: ArmFigures, metric: str
-) -> bool:
-    long = any(arm.ratios[metric].long_turns for arm in (first, other) if arm.ratios)
-    found, _ = effects(rounds, metric, arms.index(first), arms.index(other), long=long)
-    known = found[~np.isnan(found)]
-    if len(known) < FORKS_FOR_INTERVAL:
-        return False
-    # The first is picked because it is lowest, so every pair of arms was looked at (Bonferroni).
-    contestants = sum(not arm.floor for arm in arms)
-    _, low, high = stats.interval(known, 1 - (1 - stats.CONFIDENCE) / math.comb(contestants, 2))
-    return not low <= 0 <= high
 
 
 def _answer(

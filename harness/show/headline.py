@@ -12,7 +12,7 @@ from harness.decide import sentence
 from harness.decide.claims import RULES
 from harness.decide.claims.claim import FAILS, HOLDS, UNCLEAR, UNMEASURED, Claim
 from harness.decide.compare import Answer
-from harness.decide.comparison import INVALID, Comparison, Estimate
+from harness.decide.comparison import Comparison, Estimate
 from harness.decide.estimates import FORKS_FOR_INTERVAL
 from harness.show import words
 from scenarios.catalog import SCENARIOS
@@ -42,7 +42,7 @@ class _Lowest:
     point: str
     estimate: Estimate | None
     rivals: Mapping[str, Estimate] = field(default_factory=dict)
-    """Arms shown to be below the baseline whose interval overlaps that of the lowest, itself among them."""
+    """The lowest, and the arms that are not told apart from it."""
 
 
 def leads(comparisons: Sequence[Comparison]) -> list[Lead]:
@@ -171,24 +171,12 @@ def _all(count: int) -> str:
 
 def _lowest(one: Comparison, point: str) -> _Lowest | None:
     """Find the arm that is lowest at a point; None where nothing is to be held against the baseline."""
-    base = next((arm for arm in one.arms if arm.name == one.baseline), None)
-    ranked = [arm for arm in one.arms if one.headline in arm.ratios and arm.validity != INVALID]
-    if base is None or base.validity == INVALID or not ranked:
+    if not one.lowest:
         return None
-    few = one.forks < FORKS_FOR_INTERVAL
-    ratios = {arm.name: arm.ratios[one.headline] for arm in ranked}
-    below = {
-        name: ratio.estimate
-        for name, ratio in ratios.items()
-        if ratio.estimate.value < 1 and (ratio.resolved or few)
-    }
-    if not below:
-        beaten = all(ratio.resolved or few for ratio in ratios.values())
-        return _Lowest(one.baseline if beaten else "", point, None)
-    best = min(below, key=lambda name: below[name].value)
-    reach = below[best].high or below[best].value
-    rivals = {name: estimate for name, estimate in below.items() if (estimate.low or estimate.value) <= reach}
-    return _Lowest(best, point, below[best], rivals)
+    if one.baseline in one.lowest:
+        return _Lowest(one.baseline if len(one.lowest) == 1 else "", point, None)
+    estimates = {arm.name: arm.ratios[one.headline].estimate for arm in one.arms if arm.name in one.lowest}
+    return _Lowest(one.lowest[0], point, estimates[one.lowest[0]], estimates)
 
 
 def _told_of(found: Sequence[_Lowest], baseline: str) -> str:

@@ -154,6 +154,32 @@ def test_two_at_the_top_are_not_ranked(made):
     assert re.match(r"(tcp-\w+) and (tcp-\w+) are the fastest, too close to tell apart: 0\.3", text)
 
 
+def test_the_lowest_are_named_for_whoever_sums_up(made):
+    def lowest(costs, **options):
+        return decide(made.result(costs, **options)).lowest
+
+    tight = {"fork_sd": 0.002}
+    assert lowest({GRPC: 100_000, TCP: 31_000, REST: 150_000}, floor=9_000, **tight) == (TCP,)
+    assert lowest({GRPC: 100_000, REST: 150_000}, **tight) == (GRPC,)
+    assert set(lowest({GRPC: 100_000, TCP: 31_000, "tcp-json": 31_000}, **tight)) == {TCP, "tcp-json"}
+    assert set(lowest({GRPC: 100_000, "grpc-msgpack": 100_000, REST: 150_000}, **tight)) == {
+        GRPC,
+        "grpc-msgpack",
+    }
+    assert lowest({GRPC: 100_000, TCP: 31_000, "tcp-json": 31_500}, forks=1) == (TCP,)
+    assert lowest({GRPC: 100_000}) == ()
+
+
+def test_one_shown_to_be_below_the_baseline_goes_before_one_that_seems_to_be(made):
+    result = made.result({GRPC: 100_000, "noisy": 60_000, "clear": 80_000}, fork_sd=0.001)
+    lucky = result.turns.fork[result.turns.arm == 1] % 2
+    comparison = decide(made.turns(result, "noisy", done=lambda done: done * (lucky + 1) // 2))
+    (noisy,) = [arm for arm in comparison.arms if arm.name == "noisy"]
+    assert not noisy.ratios["time"].resolved
+    assert comparison.lowest[0] == "clear"
+    assert "noisy" in comparison.lowest
+
+
 def test_a_baseline_among_the_top_is_not_ranked(made):
     text = sentence(made, {GRPC: 100_000, "grpc-msgpack": 100_000, REST: 150_000})
     assert "are the fastest, too close to tell apart; rest-json takes 1.5" in text

@@ -51,6 +51,7 @@ def test_the_sentence_names_the_fastest_and_who_is_too_close(made):
         f"{first} is the fastest of 5 arms in 2 trials that share grpc-protobuf: 0."
     )
     assert joined.sentence.endswith(f"too close to tell apart: {second}.")
+    assert joined.lowest == (first, second)
 
 
 def test_where_none_is_faster_than_the_baseline_nothing_is_claimed(made):
@@ -59,12 +60,14 @@ def test_where_none_is_faster_than_the_baseline_nothing_is_claimed(made):
     assert joined.sentence == (
         "None of 5 arms in 2 trials that share grpc-protobuf is shown to take less time per call than it."
     )
+    assert joined.lowest == (BASE,)
 
 
 def test_few_forks_give_no_verdict(made):
     (joined,) = answer(groups(made, COSTS, forks=2)).comparisons
     assert "says nothing of the next start" in joined.sentence
     assert "fastest" not in joined.sentence
+    assert len(joined.lowest) == 1
 
 
 @pytest.mark.parametrize(
@@ -101,3 +104,4 @@ def test_one_that_is_shown_to_be_faster_is_named_though_another_looks_it_and_is_
     (joined,) = answer([noisy, clear]).comparisons
     assert joined.sentence.startswith("clear is the fastest of 3 arms")
     assert "too close to tell apart: noisy" in joined.sentence
+    assert joined.lowest == ("clear", "noisy")
