@@ -105,7 +105,8 @@ def _no_calls(rounds: Rounds, arm: int) -> Iterator[Finding]:
         )
 
 
-def _foreign(rounds: Rounds) -> Iterator[Finding]:
+def foreign(rounds: Rounds) -> tuple[float, str]:
+    """Give the share of the cores' time that others used in an arm's turns, and the arm, where it is most."""
     turns = rounds.turns
     shares = []
     for arm in range(len(rounds.result.trial.arms)):
@@ -113,7 +114,11 @@ def _foreign(rounds: Rounds) -> Iterator[Finding]:
         if len(rows):
             time = turns.busy[rows].sum() * rounds.result.machine.cores
             shares.append((stats.ratio(turns.foreign[rows].sum(), time), rounds.name(arm)))
-    share, name = max(shares, default=(0.0, ""))
+    return max(shares, default=(0.0, ""))
+
+
+def _foreign(rounds: Rounds) -> Iterator[Finding]:
+    share, name = foreign(rounds)
     if share > FOREIGN:
         text = (
             f"others used {share:.1%} of the cores' time in {name}'s turns, the most of all arms: other "

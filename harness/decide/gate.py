@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from harness.decide.comparison import DOUBTFUL, INVALID
-from harness.decide.findings import find_all
+from harness.decide.findings import find_all, foreign
 from harness.decide.judge import ALPHA, DETECT, TOLERANCE, Judgement, Outcome, Verdict, judge
 from harness.decide.rounds import Rounds, arrange, effects
 from harness.decide.stats import Numbers
@@ -18,6 +18,11 @@ from harness.results import Result
 LOOKS = (8, 16, 32)
 """Forks after which a gate looks; who looks at every fork until something shows will see something."""
 METRICS = ("time", "cpu")
+CROWDED = 0.2
+"""Share of the cores' time that others may use before nothing is passed any more: between programs that take
+cores from it, a call costs something else."""
+_SENSITIVE = "its cost is another in turns ten times as long, so that short ones cannot pass it"
+"""What long turns say is what a service that runs all day would see."""
 MOST_FORKS = 200
 """Up to which it is worked out how many forks a gate would take."""
 
@@ -98,6 +103,7 @@ def decide(results: Sequence[Result], rule: Rule) -> Decision:
     base = first.baseline
     arms = [k for k in range(len(first.result.trial.arms)) if k not in (base, first.floor)]
     broken, doubts, sensitive = _limits(played)
+    crowd = _crowd(played)
     ruled = []
     for arm in arms:
         reason = next(
@@ -105,9 +111,8 @@ def decide(results: Sequence[Result], rule: Rule) -> Decision:
         )
         found = {metric: _joined(played, metric, arm, base) for metric in rule.metrics}
         one = look(first.name(arm), found, rule, len(arms), broken=reason)
-        if first.name(arm) in sensitive and one.ruling in (Ruling.SAME, Ruling.BETTER):
-            # Turns are short here; what long ones say is what a service that runs all day would see.
-            reason = "its cost is another in turns ten times as long, so that short ones cannot pass it"
+        reason = crowd or (_SENSITIVE if one.name in sensitive else "")
+        if reason and one.ruling in (Ruling.SAME, Ruling.BETTER):
             one = msgspec.structs.replace(one, ruling=Ruling.UNCLEAR, reason=reason)
         ruled.append(one)
     return Decision(
@@ -188,6 +193,17 @@ def _unbounded(found: Mapping[str, Numbers]) -> tuple[Verdict, ...]:
 
 def _joined(played: Sequence[Rounds], metric: str, arm: int, base: int) -> Numbers:
     return np.concatenate([effects(rounds, metric, arm, base)[0] for rounds in played])
+
+
+def _crowd(played: Sequence[Rounds]) -> str:
+    """Say that others used too much of the machine for anything to be passed; empty where they did not."""
+    share, arm = max(map(foreign, played))
+    if share <= CROWDED:
+        return ""
+    return (
+        f"other processes used {share:.0%} of the cores' time in {arm}'s turns, and beside them calls cost "
+        f"something else; stop them, or gate where there is less to do"
+    )
 
 
 def _limits(played: Sequence[Rounds]) -> tuple[dict[str, str], tuple[str, ...], set[str]]:

@@ -266,11 +266,28 @@ def test_a_broken_floor_breaks_nothing(made):
     assert decided(result).ruling is Ruling.SAME
 
 
+def crowded(made, share, **more):
+    """A result in whose turns others used such a share of the cores' time."""
+    result = made.result(costs(**more), forks=8, floor=20_000)
+    time = result.turns.busy * made.machine.cores
+    return made.turns(result, foreign=lambda old: old + (share * time).astype(int))
+
+
 def test_doubts_are_told_once(made):
-    loud = made.turns(made.result(costs(), forks=8, floor=20_000), foreign=lambda old: old + 10**9)
+    loud = crowded(made, 0.1)
     found = decided(loud, loud)
     assert found.ruling is Ruling.SAME
     assert len([text for text in found.doubts if "others used" in text]) == 1
+
+
+def test_nothing_is_passed_where_others_use_much_of_the_machine(made):
+    quiet = made.result(costs(new=70_000), forks=8, floor=20_000)
+    assert decided(quiet).ruling is Ruling.BETTER
+    for results in ([crowded(made, 0.4)], [crowded(made, 0.4, new=70_000)], [quiet, crowded(made, 0.4)]):
+        found = decided(*results)
+        assert found.ruling is Ruling.UNCLEAR
+        assert "other processes used 40% of the cores' time" in found.candidates[0].reason
+    assert decided(crowded(made, 0.4, new=130_000)).ruling is Ruling.WORSE
 
 
 def test_results_of_different_arms_are_refused(made):
