@@ -18,17 +18,20 @@ from harness.measure.rounds import LongShare, mirrored
 from harness.measure.tally import Row, Tally
 from harness.measure.wire import Played, Turn
 from harness.results import Trial
-from scenarios.catalog import LONG, LONG_SHARE
+from scenarios.catalog import LONG, LONG_SHARE, settle
 from scenarios.load import Open
 
 T = TypeVar("T")
 
 FLOOR = "floor"
 _WARM_TURNS = 2
-_WARM = 200_000_000
-"""Longest warm-up turn in ns, unless the turns themselves are longer."""
+_WARM = 100_000_000
+"""Longest warm-up turn in ns, unless the turns themselves are longer: after two of these, or of half of it,
+the first rounds cost what later ones do, within the noise of five rounds (3 %)."""
 
 _CAPACITY_TURNS = 3
+_CAPACITY_TURN = 200_000_000
+"""In ns."""
 _BLOCKS = 5
 """Histograms of consecutive turns kept of each fork, for intervals of percentiles over forks."""
 _BLOCKS_ALONE = 10
@@ -73,7 +76,7 @@ class Fork:
                 self._books[k].start(contender.pids, ready)
                 self._compare(k)
         slowest, trial = 0.0, self._trial
-        turn = Turn(length := warm_up(trial), min(trial.settle, length // 5), long=False, block=-1)
+        turn = Turn(length := warm_up(trial), min(trial.settle, settle(length)), long=False, block=-1)
         for _ in range(_WARM_TURNS):
             slowest = 0.0
             for k, contender in self._each():
@@ -278,7 +281,7 @@ def _capacity(contender: Contender) -> float:
     """Find out how many calls a second an arm makes in a closed loop; raises `ArmError` for none."""
     done = window = 0
     for _ in range(_CAPACITY_TURNS):
-        played = contender.play(Turn(_WARM, _WARM // 5, long=False, block=-1))
+        played = contender.play(Turn(_CAPACITY_TURN, settle(_CAPACITY_TURN), long=False, block=-1))
         done, window = done + played.done, window + played.window
     if not done or not window:
         raise contender.fail("no call ended well in a closed loop, so nobody knows what share of its rate is")
