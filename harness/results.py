@@ -10,6 +10,7 @@ Format history
     `dropped`, `due`, `memory` and `descriptors`, histograms of ``wait``, ``lag`` and ``service``; `streams`
     and `beside` of an arm; `broken_off`; anatomy: `twin_of` of an arm, `spans` and `tapped` of a run.
     Gates: `needs` of an arm. Claims: `within` and `routed` of a trial, `routing` of a run.
+4   2026-11: the column `idle`.
 
 What A/A sessions leave in the folder `NOISE` beside the runs has a history of its own: `harness/noise.py`.
 """
@@ -34,8 +35,8 @@ from stacks.base import Facts
 from stacks.hops.routing import Answer
 from stacks.spans import Span
 
-FORMAT = 3
-_LATER = ("hop", "scheduled", "dropped", "due", "memory", "descriptors")
+FORMAT = 4
+_LATER = ("hop", "scheduled", "dropped", "due", "memory", "descriptors", "idle")
 """Columns that older formats have not."""
 Column = NDArray[np.int64]
 NOISE = "noise"
@@ -157,6 +158,8 @@ class Turns(msgspec.Struct, frozen=True, eq=False):
     """Resident bytes of hops and server after a turn of an open loop; 0 or -1 where they are not known."""
     descriptors: Column = msgspec.field(default_factory=lambda: np.empty(0, np.int64))
     """Like `memory`, the descriptors that they have open."""
+    idle: Column = msgspec.field(default_factory=lambda: np.empty(0, np.int64))
+    """Of `foreign`, what arms used whose turn it was not; 0 where an older format does not tell it apart."""
 
 
 class Histograms(msgspec.Struct, frozen=True):

@@ -41,8 +41,8 @@ class Finding(msgspec.Struct, frozen=True):
     """Something that limits what a figure may be used for."""
 
     kind: str
-    """``failed``, ``differs``, ``errors``, ``foreign-cpu``, ``turn-sensitive``, ``bursty``, ``drift``,
-    ``steal``, ``pressure``, ``throttled``, ``out-of-range``, ``few-forks``, ``interrupted``, …"""
+    """``failed``, ``differs``, ``errors``, ``foreign-cpu``, ``company``, ``turn-sensitive``, ``bursty``,
+    ``drift``, ``steal``, ``pressure``, ``throttled``, ``out-of-range``, ``few-forks``, ``interrupted``, …"""
     arm: str
     """Empty where it concerns the whole trial."""
     figures: tuple[str, ...]

@@ -15,13 +15,19 @@ from harness.decide.rounds import ASKED_AGAIN, Rounds
 from harness.decide.soak import find_soak
 from harness.decide.steadiness import find_bursty, find_drift, find_turn_sensitive
 from harness.histogram import HIGHEST
-from harness.results import Run
+from harness.results import Column, Run
 
 MAX_ERRORS = 0.001
 """Share of failed calls from which on an arm gets no ratio: what failed early would count as quick."""
 FOREIGN = 0.01
 """Share of the time of all cores in turns, for what one arm loses by it is then about as much. Differences
-of a few percent are to be seen. An idle gRPC arm alone uses 0.4 %: its threads look for work now and then."""
+of a few percent are to be seen."""
+COMPANY_NOTE = 0.01
+COMPANY = 0.05
+"""The same of arms whose turn it is not. An idle gRPC arm uses 0.4 %, since its threads look for work now and
+then; that is no disturbance, but what it costs to have all arms live, and it falls upon each of them."""
+_TOLD_APART = 4
+"""Format from which on the two are."""
 STEAL_NOTE = 0.01
 STEAL = 0.05
 """Share of the turns' time that the hypervisor may take. It hits all arms alike and is in the intervals, but
@@ -106,25 +112,37 @@ def _no_calls(rounds: Rounds, arm: int) -> Iterator[Finding]:
 
 
 def foreign(rounds: Rounds) -> tuple[float, str]:
-    """Give the share of the cores' time that others used in an arm's turns, and the arm, where it is most."""
+    """Give the share of the cores' time that other processes of the machine used in the turns of an arm.
+
+    It is that of the arm in whose turns it is most, whose name is given, too.
+    """
+    return _most(rounds, rounds.turns.foreign - rounds.turns.idle)
+
+
+def _most(rounds: Rounds, used: Column) -> tuple[float, str]:
     turns = rounds.turns
     shares = []
     for arm in range(len(rounds.result.trial.arms)):
         rows = rounds.rows(arm, long=None)
         if len(rows):
             time = turns.busy[rows].sum() * rounds.result.machine.cores
-            shares.append((stats.ratio(turns.foreign[rows].sum(), time), rounds.name(arm)))
+            shares.append((stats.ratio(used[rows].sum(), time), rounds.name(arm)))
     return max(shares, default=(0.0, ""))
 
 
 def _foreign(rounds: Rounds) -> Iterator[Finding]:
     share, name = foreign(rounds)
     if share > FOREIGN:
+        arms = "" if rounds.result.format >= _TOLD_APART else ", or arms whose turn it was not,"
         text = (
-            f"others used {share:.1%} of the cores' time in {name}'s turns, the most of all arms: other "
-            f"processes of this machine, or arms whose turn it was not"
+            f"other processes of this machine{arms} used {share:.1%} of the cores' time in {name}'s turns, "
+            f"the most of all arms"
         )
         yield Finding("foreign-cpu", "", (), DOUBTFUL, text)
+    share, name = _most(rounds, rounds.turns.idle)
+    if share > COMPANY_NOTE:
+        text = f"arms whose turn it was not used {share:.1%} of the cores' time in {name}'s turns, at most"
+        yield Finding("company", "", (), DOUBTFUL if share > COMPANY else NOTE, text)
 
 
 def _steal(rounds: Rounds) -> Iterator[Finding]:

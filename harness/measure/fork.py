@@ -198,6 +198,7 @@ class Fork:
             due=played.due,
             memory=held[0],
             descriptors=held[1],
+            idle=rival,
         )
         self._open = contender, row
         self._tell(k, row)
@@ -210,7 +211,7 @@ class Fork:
         else:
             cost, units = row.window, row.done * self._books[k].messages
         said = 0 if row.long else units
-        self._observer.turn(self._trial.arms[k].name, row.round, cost, said, row.busy, row.foreign)
+        self._observer.turn(self._trial.arms[k].name, row.round, cost, said, row.busy, row.foreign - row.idle)
 
     def _compare(self, k: int) -> None:
         """Tell of the first reply of arm `k` that is not what it should be."""

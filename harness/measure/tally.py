@@ -33,6 +33,7 @@ class Row(NamedTuple):
     due: int = 0
     memory: int = -1
     descriptors: int = -1
+    idle: int = 0
 
 
 class Tally:

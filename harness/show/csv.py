@@ -29,6 +29,7 @@ COLUMNS = {
     "due": "due",
     "memory_bytes": "memory",
     "descriptors": "descriptors",
+    "idle_cpu_ns": "idle",
 }
 """Column → the one of `harness.results.Turns` that it holds; of the arm there are name and stack."""
 HEADER = ("trial", "scenario", "method", "part", "users", "sample", "arm", "stack", "rate", *COLUMNS)

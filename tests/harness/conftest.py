@@ -113,6 +113,7 @@ def make_result(
                     "due": 0,
                     "memory": 0,
                     "descriptors": 0,
+                    "idle": 0,
                 }
                 for column, value in row.items():
                     columns[column].append(np.broadcast_to(np.asarray(value), (count,)).astype(np.int64))

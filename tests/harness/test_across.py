@@ -146,7 +146,7 @@ def test_what_is_doubtful_is_told_of_the_side_that_it_is_of(made, base):
     found = compare(base, busy, noise())
     for one in found.arms:
         (doubt,) = one.doubts
-        assert doubt.startswith("others used ")
+        assert doubt.startswith("other processes ")
         assert doubt.endswith("(candidate)")
 
 

@@ -189,6 +189,7 @@ def test_foreign_cpu_is_found_while_a_helper_burns_some():
 
     assert float(loud.turns.foreign.sum() / loud.turns.busy.sum()) > 0.2
     assert any(finding.kind == "foreign-cpu" for finding in decide(loud).findings)
+    assert float(loud.turns.idle.sum() / loud.turns.busy.sum()) < 0.1  # that is what other arms use
 
 
 @pytest.mark.parametrize("users", [1, 16])

@@ -120,6 +120,24 @@ def test_foreign_cpu_makes_the_trial_doubtful(clean, made, share, found):
         assert {arm.validity for arm in decide(busy).arms} == {"doubtful"}
 
 
+@pytest.mark.parametrize(("share", "validity"), [(0.009, None), (0.02, "note"), (0.06, "doubtful")])
+def test_company_is_a_note_then_a_doubt_and_no_foreign_cpu(clean, made, share, validity):
+    used = int(share * clean.turns.busy[0] * clean.machine.cores)
+    short = {"arm": "floor", "where": lambda t: t.long == 0}
+    busy = made.turns(clean, foreign=lambda old: old + used, idle=lambda _: used, **short)
+    busy = made.turns(busy, arm="floor", where=lambda t: t.long == 1, busy=lambda _: 0)
+    assert not find(busy, "foreign-cpu")
+    findings = find(busy, "company")
+    assert [one.validity for one in findings] == ([validity] if validity else [])
+    assert all(f"used {share:.1%} of the cores' time in floor's turns" in one.text for one in findings)
+
+
+def test_older_results_do_not_tell_company_and_foreign_cpu_apart(clean, made):
+    busy = made.turns(clean, foreign=lambda old: old + clean.turns.busy)
+    assert "or arms whose turn it was not" not in only(busy, "foreign-cpu").text
+    assert "or arms whose turn it was not" in only(replace(busy, format=3), "foreign-cpu").text
+
+
 @pytest.mark.parametrize(("share", "validity"), [(0.005, None), (0.02, "note"), (0.08, "doubtful")])
 def test_steal_is_a_note_then_a_doubt(clean, made, share, validity):
     stolen = replace(clean, turns=replace(clean.turns, steal=(clean.turns.busy * share).astype(np.int64)))

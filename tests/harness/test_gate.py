@@ -277,7 +277,7 @@ def test_doubts_are_told_once(made):
     loud = crowded(made, 0.1)
     found = decided(loud, loud)
     assert found.ruling is Ruling.SAME
-    assert len([text for text in found.doubts if "others used" in text]) == 1
+    assert len([text for text in found.doubts if "other processes" in text]) == 1
 
 
 def test_nothing_is_passed_where_others_use_much_of_the_machine(made):

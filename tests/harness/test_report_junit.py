@@ -39,7 +39,7 @@ def test_every_kind_of_trouble_is_told_apart(made):
     root, (suite,) = suites(made.turns(result, foreign=lambda old: old + 900_000))
     found = cases(suite)
     assert [each.tag for each in found["good"]] == ["system-out"]
-    assert "doubtful: others used" in found["good"].findtext("system-out")
+    assert "doubtful: other processes" in found["good"].findtext("system-out")
     assert found["differs"].find("failure").get("type") == "differs"
     assert "field <total>: 3 instead of 4" in found["differs"].find("failure").get("message")
     assert "KeyError" in found["crashed"].findtext("error")

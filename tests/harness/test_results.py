@@ -89,10 +89,11 @@ def test_an_old_format_is_still_read(small):
     """If this fails, a file of a user fails: add a format number and its history, and keep the old file."""
     alike(read(GOLDEN / "result-1.json"), replace(small, format=1))
     alike(read(GOLDEN / "result-2.json"), replace(streamed(small), format=2))
+    alike(read(GOLDEN / "result-3.json"), replace(opened(dissected(small)), format=3))
 
 
 def test_the_newest_format_is_read(small):
-    alike(read(NEWEST), opened(dissected(small)))
+    alike(read(NEWEST), accompanied(opened(dissected(small))))
 
 
 def streamed(result):
@@ -125,6 +126,11 @@ def opened(result):
     return replace(result, trial=trial, runs=runs, turns=turns)
 
 
+def accompanied(result):
+    """Add what format 4 brought."""
+    return replace(result, turns=replace(result.turns, idle=np.full_like(result.turns.calls, 7)))
+
+
 def dissected(result):
     """Add what format 3 brought."""
     result = streamed(result)
@@ -145,7 +151,7 @@ def dissected(result):
 
 
 def test_writing_the_golden_result_gives_the_golden_fields(small, tmp_path):
-    write(opened(dissected(small)), tmp_path / "trial.json")
+    write(accompanied(opened(dissected(small))), tmp_path / "trial.json")
     if os.environ.get("UPDATE_GOLDEN") == "1":
         NEWEST.write_bytes((tmp_path / "trial.json").read_bytes())
     assert shape(json.loads((tmp_path / "trial.json").read_text())) == shape(json.loads(NEWEST.read_text()))
@@ -304,5 +310,5 @@ def test_results_of_long_runs_stay_small(made, tmp_path):
 
 
 def test_the_format_is_a_stable_name():
-    assert FORMAT == 3
+    assert FORMAT == 4
     assert msgspec.json.decode(NEWEST.read_bytes())["format"] == FORMAT
