@@ -265,7 +265,9 @@ def dissected(name: str) -> bool:
 
 
 def turn(users: int, size: int) -> int:
-    """Length of a turn in ns: some ten calls a user or more, so that queues build up as in a long run.
+    """Length of a turn in ns: some calls of each user, so that queues build up as in a long run.
+
+    Where that takes longer, the conductor lengthens it.
 
     `size` is about how long the request is, in bytes.
     """

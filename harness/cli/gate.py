@@ -198,7 +198,7 @@ def _look(
         trial = msgspec.structs.replace(trial, turn=last.turn, settle=last.settle)
     line = shlex.join(["rpcduel", *sys.argv[1:], *gating.options(rule, sys.argv)])
     try:
-        return conduct.conduct(trial, here, seed, line, observer), False
+        return conduct.conduct(trial, here, seed, line, observer, fixed=bool(before)), False
     except conduct.Interrupted as stop:
         return stop.result, True
 

@@ -12,7 +12,8 @@ from harness.decide import counterparts
 from harness.decide.change import Change, bounds
 from harness.decide.counterparts import Counterpart, Lone, Point
 from harness.decide.estimates import FORKS_FOR_INTERVAL
-from harness.decide.gate import Ruling, worst
+from harness.decide.findings import crowd
+from harness.decide.gate import CROWDED, Ruling, worst
 from harness.decide.judge import ALPHA, DETECT, TOLERANCE, Outcome, joint, outcome
 from harness.decide.known import Known
 from harness.decide.rounds import Rounds
@@ -237,6 +238,7 @@ def _silence(pair: Counterpart, before: Numbers, after: Numbers) -> str:
 def _judged(found: Compared, pair: Counterpart, known: Known, rule: Rule, alpha: float) -> Compared:
     """Judge the metrics that are to be judged, each with the error `alpha`."""
     changes = []
+    crowded = any(crowd(part.rounds) > CROWDED for each in (pair.base, pair.candidate) for part in each.parts)
     sensitive = pair.base.sensitive | pair.candidate.sensitive
     for change in found.changes:
         spread = known.spread(pair.point, change.metric)
@@ -245,8 +247,8 @@ def _judged(found: Compared, pair: Counterpart, known: Known, rule: Rule, alpha:
             continue
         low, high = bounds(pair.base.costs(change.metric), pair.candidate.costs(change.metric), spread, alpha)
         said = outcome(low, high, rule.tolerance, rule.detect)
-        if said in (Outcome.SAME, Outcome.BETTER) and change.metric in sensitive:
-            said = Outcome.UNCLEAR  # it is long turns that a service lives in, and they say something else
+        if said in (Outcome.SAME, Outcome.BETTER) and (crowded or change.metric in sensitive):
+            said = Outcome.UNCLEAR  # a service lives in long turns, and has the cores to itself
         changes.append(msgspec.structs.replace(change, outcome=said))
     outcomes = {change.outcome for change in changes if change.outcome is not None}
     ruling = Ruling(joint(outcomes)) if outcomes else found.ruling

@@ -111,12 +111,16 @@ def _no_calls(rounds: Rounds, arm: int) -> Iterator[Finding]:
         )
 
 
-def foreign(rounds: Rounds) -> tuple[float, str]:
-    """Give the share of the cores' time that other processes of the machine used in the turns of an arm.
-
-    It is that of the arm in whose turns it is most, whose name is given, too.
-    """
-    return _most(rounds, rounds.turns.foreign - rounds.turns.idle)
+def crowd(rounds: Rounds) -> float:
+    """Give the share of the cores' time that other processes used in turns, of the fork where it is most."""
+    turns = rounds.turns
+    used = turns.foreign - turns.idle
+    shares = []
+    for fork in range(rounds.forks):
+        rows = turns.fork == fork
+        time = turns.busy[rows].sum() * rounds.result.machine.cores
+        shares.append(stats.ratio(used[rows].sum(), time))
+    return max(shares, default=0.0)
 
 
 def _most(rounds: Rounds, used: Column) -> tuple[float, str]:
@@ -131,7 +135,7 @@ def _most(rounds: Rounds, used: Column) -> tuple[float, str]:
 
 
 def _foreign(rounds: Rounds) -> Iterator[Finding]:
-    share, name = foreign(rounds)
+    share, name = _most(rounds, rounds.turns.foreign - rounds.turns.idle)
     if share > FOREIGN:
         arms = "" if rounds.result.format >= _TOLD_APART else ", or arms whose turn it was not,"
         text = (

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import numpy as np
 
-from harness.decide.comparison import DOUBTFUL, INVALID
-from harness.decide.findings import find_all, foreign
+from harness.decide.comparison import DOUBTFUL, INVALID, Finding
+from harness.decide.findings import crowd, find_all
 from harness.decide.judge import ALPHA, DETECT, TOLERANCE, Judgement, Outcome, Verdict, judge
 from harness.decide.rounds import Rounds, arrange, effects
 from harness.decide.stats import Numbers
@@ -19,10 +19,12 @@ LOOKS = (8, 16, 32)
 """Forks after which a gate looks; who looks at every fork until something shows will see something."""
 METRICS = ("time", "cpu")
 CROWDED = 0.2
-"""Share of the cores' time that others may use before nothing is passed any more: between programs that take
-cores from it, a call costs something else."""
+"""Share of the cores' time that others may use in a fork before nothing is passed any more: between programs
+that take cores from it, a call costs something else."""
 _SENSITIVE = "its cost is another in turns ten times as long, so that short ones cannot pass it"
 """What long turns say is what a service that runs all day would see."""
+_TOLD = ("unexamined", "errors")
+"""Kinds of notes that are doubts of a gate, which gives no other figures that they could stand beside."""
 MOST_FORKS = 200
 """Up to which it is worked out how many forks a gate would take."""
 
@@ -92,9 +94,10 @@ class Decision(msgspec.Struct, frozen=True):
 def decide(results: Sequence[Result], rule: Rule) -> Decision:
     """Rule on every arm but baseline and floor, over the forks of all `results` in order; pure.
 
-    A candidate is decided at the first look at which something can be said of it, and stays so. Arms that
-    failed, had errors or gave other replies than they should are invalid, and so is everything that is held
-    against such a base. Raises `ValueError` for no results, or such that do not have the same arms.
+    A candidate is decided at the first look at which something can be said of it, by what was measured until
+    then, and stays so. Arms that failed, had too many errors or gave other replies than they should are
+    invalid, and so is everything that is held against such a base. Raises `ValueError` for no results, or
+    such that do not have the same arms.
     """
     if len({(each.trial.baseline, tuple(arm.name for arm in each.trial.arms)) for each in results}) != 1:
         raise ValueError("one or more results with the same arms and the same baseline are wanted")
@@ -102,8 +105,8 @@ def decide(results: Sequence[Result], rule: Rule) -> Decision:
     first = played[0]
     base = first.baseline
     arms = [k for k in range(len(first.result.trial.arms)) if k not in (base, first.floor)]
-    broken, doubts, sensitive = _limits(played)
-    crowd = _crowd(played)
+    findings = [find_all(rounds) for rounds in played]
+    broken, doubts = _limits(played, findings)
     ruled = []
     for arm in arms:
         reason = next(
@@ -111,8 +114,7 @@ def decide(results: Sequence[Result], rule: Rule) -> Decision:
         )
         found = {metric: _joined(played, metric, arm, base) for metric in rule.metrics}
         one = look(first.name(arm), found, rule, len(arms), broken=reason)
-        reason = crowd or (_SENSITIVE if one.name in sensitive else "")
-        if reason and one.ruling in (Ruling.SAME, Ruling.BETTER):
+        if one.ruling in (Ruling.SAME, Ruling.BETTER) and (reason := _barred(played, findings, one, rule)):
             one = msgspec.structs.replace(one, ruling=Ruling.UNCLEAR, reason=reason)
         ruled.append(one)
     return Decision(
@@ -195,22 +197,29 @@ def _joined(played: Sequence[Rounds], metric: str, arm: int, base: int) -> Numbe
     return np.concatenate([effects(rounds, metric, arm, base)[0] for rounds in played])
 
 
-def _crowd(played: Sequence[Rounds]) -> str:
-    """Say that others used too much of the machine for anything to be passed; empty where they did not."""
-    share, arm = max(map(foreign, played))
-    if share <= CROWDED:
-        return ""
-    return (
-        f"other processes used {share:.0%} of the cores' time in {arm}'s turns, and beside them calls cost "
-        f"something else; stop them, or gate where there is less to do"
-    )
+def _barred(played: Sequence[Rounds], findings: Sequence[Sequence[Finding]], one: Ruled, rule: Rule) -> str:
+    """Say why a candidate may not be passed by the forks that decided it; empty where it may."""
+    forks = 0
+    for rounds, found in zip(played, findings, strict=True):
+        if forks >= one.forks:
+            break
+        forks += rounds.forks
+        share = crowd(rounds)
+        if share > CROWDED:
+            return (
+                f"other processes used {share:.0%} of the cores' time in one of its starts, and beside them "
+                f"calls cost something else; stop them, or gate where there is less to do"
+            )
+        own = [each for each in found if each.kind == "turn-sensitive" and each.arm == one.name]
+        if any(set(each.figures) & set(rule.metrics) for each in own):
+            return _SENSITIVE
+    return ""
 
 
-def _limits(played: Sequence[Rounds]) -> tuple[dict[str, str], tuple[str, ...], set[str]]:
-    """Give why arms are invalid, by name, what makes figures doubtful, and which arms are turn-sensitive.
-
-    The floor's are not asked for.
-    """
+def _limits(
+    played: Sequence[Rounds], findings: Sequence[Sequence[Finding]]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Give why arms are invalid, by name, and what makes figures doubtful. The floor's are not asked for."""
     broken: dict[str, str] = {}
     doubts = {
         f"{arm.name} at": f"{arm.name} runs already and cannot be restarted: what differs between starts is "
@@ -218,18 +227,15 @@ def _limits(played: Sequence[Rounds]) -> tuple[dict[str, str], tuple[str, ...], 
         for arm in played[0].result.trial.arms
         if arm.at
     }
-    sensitive: set[str] = set()
-    for rounds in played:
+    for rounds, found in zip(played, findings, strict=True):
         floor = "" if rounds.floor is None else rounds.name(rounds.floor)
-        for finding in find_all(rounds):
+        for finding in found:
             if finding.arm and finding.arm == floor:
                 continue
             text = finding.text.strip().partition("\n")[0]
             about = f"{finding.arm}: {text}" if finding.arm and not text.startswith(finding.arm) else text
-            if finding.kind == "turn-sensitive":
-                sensitive.add(finding.arm)
             if finding.validity == INVALID:
                 broken.setdefault(finding.arm, about)
-            elif finding.validity == DOUBTFUL:
+            elif finding.validity == DOUBTFUL or finding.kind in _TOLD:
                 doubts.setdefault(f"{finding.arm} {finding.kind}", about)
-    return broken, tuple(doubts.values()), sensitive
+    return broken, tuple(doubts.values())

@@ -25,6 +25,8 @@ _CHOICES = ("stack", "channel", "hops", "tls", "python", "needs")
 _NAMED = ("python", "needs")
 """Of these, the ones that only the arms' own names tell apart in few words."""
 _SIDES = 2
+_LISTED = 3
+"""Sizes that are named one by one."""
 
 Place = tuple[int, str]
 """Users and sample."""
@@ -160,18 +162,19 @@ def _stretches(bounds: Sequence[Bounds | None]) -> Iterator[tuple[list[int], lis
 
 
 def _users(counts: Sequence[str]) -> str:
-    if len(counts) > 1:
-        return f"with {counts[0]} to {counts[-1]} users"
-    return f"with {counts[0]} user{'' if counts[0] == '1' else 's'}"
+    return f"with {_listed(counts)} user{'' if counts == ['1'] else 's'}"
 
 
 def _sizes(samples: Sequence[str], stretch: Sequence[int]) -> str:
-    first, last = samples[stretch[0]], samples[stretch[-1]]
-    if len(stretch) == len(samples) > 1:
-        return f"at every size from {first} to {last}"
-    if len(stretch) == 1:
-        return f"at {first}"
-    return f"from {first} to {last}" if stretch[0] else f"up to {last}"
+    """Name the sizes that were looked at: of those between them nobody knows."""
+    sizes = [samples[k] for k in stretch]
+    if len(sizes) <= _LISTED:
+        return f"at {_listed(sizes)}"
+    return f"at {'all ' * (len(sizes) == len(samples))}{len(sizes)} sizes from {sizes[0]} to {sizes[-1]}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _say(one: _Alike) -> str:

@@ -33,20 +33,29 @@ def find(rounds: Rounds, arms: Sequence[ArmFigures]) -> tuple[str, ...]:
     below = [arm for arm in ranked if arm.ratios[metric].estimate.value < 1]
     if rounds.forks < FORKS_FOR_INTERVAL:
         return ((below or [base])[0].name,)
-    shown = [arm for arm in below if _apart(rounds, arms, arm, base)]
-    first = [*shown, *below, base][0]
-    others = [arm for arm in (base, *ranked) if arm is not first]
-    return (first.name, *(arm.name for arm in others if not _apart(rounds, arms, first, arm)))
+    contestants = [base, *ranked]
+    shown = [arm for arm in below if _apart(rounds, arms, arm, base) < 0]
+    first = next(
+        (
+            one
+            for one in (*shown, *below, base)
+            if not any(_apart(rounds, arms, other, one) < 0 for other in contestants if other is not one)
+        ),
+        below[0] if below else base,
+    )
+    others = [arm for arm in contestants if arm is not first]
+    return (first.name, *(arm.name for arm in others if _apart(rounds, arms, arm, first) <= 0))
 
 
-def _apart(rounds: Rounds, arms: Sequence[ArmFigures], first: ArmFigures, other: ArmFigures) -> bool:
+def _apart(rounds: Rounds, arms: Sequence[ArmFigures], one: ArmFigures, other: ArmFigures) -> int:
+    """Give −1 where `one` is shown to be below `other`, 1 where it is above, and 0 where neither is shown."""
     metric = rounds.headline
-    long = any(arm.ratios[metric].long_turns for arm in (first, other) if arm.ratios)
-    found, _ = effects(rounds, metric, arms.index(first), arms.index(other), long=long)
+    long = any(arm.ratios[metric].long_turns for arm in (one, other) if arm.ratios)
+    found, _ = effects(rounds, metric, arms.index(one), arms.index(other), long=long)
     known = found[~np.isnan(found)]
     if len(known) < FORKS_FOR_INTERVAL:
-        return False
+        return 0
     # The first is picked because it is lowest, so every pair of arms was looked at (Bonferroni).
     contestants = sum(not arm.floor for arm in arms)
     _, low, high = stats.interval(known, 1 - (1 - stats.CONFIDENCE) / math.comb(contestants, 2))
-    return not low <= 0 <= high
+    return int(low > 0) - int(high < 0)

@@ -48,8 +48,8 @@ def write(
     first = next(arm for arm in contestants if arm.name == lowest[0])
     others = [arm for arm in contestants if arm is not first]
     tied = [arm for arm in others if arm.name in lowest]
-    doubts = _doubts([first, arms[rounds.baseline]], findings, metric)
-    return f"{_blocked(rounds) or _answer(trial, what, first, others, tied, metric)}{doubts}."
+    doubtful = doubts([first.name, trial.baseline], findings, metric)
+    return f"{_blocked(rounds) or _answer(trial, what, first, others, tied, metric)}{doubtful}."
 
 
 def _blocked(rounds: Rounds) -> str:
@@ -127,8 +127,9 @@ def _against(arm: ArmFigures, baseline: str, what: str, metric: str) -> str:
     return f"{show(estimate)} the {what} of {baseline}{bounds(estimate)}"
 
 
-def _doubts(arms: Sequence[ArmFigures], findings: Iterable[Finding], metric: str) -> str:
-    names = {"", *(arm.name for arm in arms)}
+def doubts(arms: Iterable[str], findings: Iterable[Finding], metric: str) -> str:
+    """Say what makes a metric of the arms named doubtful, to stand at a sentence's end; empty for nothing."""
+    names = {"", *arms}
     kinds = [
         finding.kind
         for finding in findings

@@ -31,7 +31,10 @@ _MANY = 1000
 _FEW_CALLS = 4
 _CALLS = 6
 _LONGEST_TURN = 1_000_000_000
-"""From which on no turn is lengthened: hundreds of users make calls enough in it."""
+"""From which on no turn is lengthened for more calls: hundreds of users make enough of them in it."""
+_LEAST_CALLS = 2
+"""Calls of a user that must fit all the same, the first of which is sent while arms settle."""
+_SLOWEST_TURN = 4_000_000_000
 
 
 class Interrupted(Exception):  # noqa: N818 -- nothing went wrong
@@ -43,13 +46,16 @@ class Interrupted(Exception):  # noqa: N818 -- nothing went wrong
         self.result = result
 
 
-def conduct(trial: Trial, machine: Machine, seed: int, command: str, observer: Observer) -> Result:
+def conduct(
+    trial: Trial, machine: Machine, seed: int, command: str, observer: Observer, *, fixed: bool = False
+) -> Result:
     """Measure `trial`; no process is left when this returns or raises.
 
+    Its turns are lengthened where an arm needs that, see `stretched`, unless they are `fixed`.
     Arms that fail are noted and the others go on. Raises `Interrupted` on Ctrl-C, and `BuildError` where the
     environment of an arm is missing and cannot be built; see `environments.prepare`.
     """
-    conductor = _Conductor(trial, machine, seed, observer)
+    conductor = _Conductor(trial, machine, seed, observer, fixed=fixed)
     started = datetime.now().astimezone().isoformat(timespec="seconds")
     interrupted = False
     try:
@@ -84,7 +90,7 @@ def conduct(trial: Trial, machine: Machine, seed: int, command: str, observer: O
 class _Conductor:
     """Plays the forks of a trial and keeps the books."""
 
-    def __init__(self, trial: Trial, machine: Machine, seed: int, observer: Observer) -> None:
+    def __init__(self, trial: Trial, machine: Machine, seed: int, observer: Observer, *, fixed: bool) -> None:
         self.tally = Tally()
         self.forks_done = 0
         self.broken_off = False
@@ -95,6 +101,7 @@ class _Conductor:
         self._machine = machine
         self._seed = seed
         self._observer = observer
+        self._fixed = fixed
         self._stacks = [stacks.find(arm.stack) for arm in trial.arms]
         self._housed = [
             msgspec.structs.replace(arm, python=environments.interpreter(arm, observer)) for arm in trial.arms
@@ -172,7 +179,7 @@ class _Conductor:
             slowest = fork.start()
             if trial.open:
                 fork.offer(trial.open)
-            elif not number:
+            elif not number and not self._fixed:
                 self.trial = trial = stretched(trial, slowest)
             random = Random(f"{self._seed}/{number}")  # noqa: S311 -- the order of turns is no secret
             before, began = (machines.stalled(), machines.throttled()), time.monotonic_ns()
@@ -199,7 +206,7 @@ def stretched(trial: Trial, call: float) -> Trial:
     """
     turn = trial.turn
     if call * _FEW_CALLS > turn:
-        while turn < min(call * _CALLS, _LONGEST_TURN):
+        while turn < max(min(call * _CALLS, _LONGEST_TURN), min(call * _LEAST_CALLS, _SLOWEST_TURN)):
             turn *= 2
     return msgspec.structs.replace(trial, turn=turn, settle=settle(turn))
 

@@ -117,6 +117,11 @@ class Meter:
         return self._sum
 
 
+def share_of_cores() -> float:
+    """Give how many of the machine's cores this process may use, as a share."""
+    return len(os.sched_getaffinity(0)) / (os.cpu_count() or 1)
+
+
 class Others(Meter):
     """Watches every process of the machine that can be seen, but for those of arms and the kernel's threads.
 

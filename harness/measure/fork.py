@@ -52,6 +52,8 @@ class Fork:
         self._books = books
         self._observer = observer
         self._others: cpu.Others
+        self._cores = cpu.share_of_cores()
+        """Of what others use anywhere on the machine, so much is taken to be used on our cores."""
         self._other = 0
         self._other_at = 0
         self._starting = 0.0
@@ -167,7 +169,7 @@ class Fork:
         rival, stolen = _used(rivals) - rival, cpu.steal() - stolen
         now, clock = self._others.read(), time.monotonic_ns()
         # Since the last turn, for what a process did before a scan found it counts; of that the turn's share.
-        share = min(1.0, played.busy / max(1, clock - self._other_at))
+        share = self._cores * min(1.0, played.busy / max(1, clock - self._other_at))
         others = round((now - self._other) * share)
         self._other, self._other_at = now, clock
         contender.seen = contender.read()

@@ -44,6 +44,11 @@ class _Lowest:
     rivals: Mapping[str, Estimate] = field(default_factory=dict)
     """The lowest, and the arms that are not told apart from it."""
 
+    @property
+    def tied(self) -> bool:
+        """Tell whether others are not told apart from it."""
+        return len(self.rivals) > 1
+
 
 def leads(comparisons: Sequence[Comparison]) -> list[Lead]:
     """Answer the questions of a run in the order asked."""
@@ -138,23 +143,16 @@ def _over(group: Sequence[Comparison], baseline: str, what: str) -> str:
     if not found:
         return f"None of the {len(group)} points has valid figures to hold against {baseline}."
     few = any(one.forks < FORKS_FOR_INTERVAL for one in group)
-    tail = (
-        f"{lost}; under {FORKS_FOR_INTERVAL} forks that says nothing of the next start."
-        if few
-        else f"{lost}."
-    )
+    next_start = f"; under {FORKS_FOR_INTERVAL} forks that says nothing of the next start" if few else ""
+    tail = f"{lost}{next_start}{_doubts(group)}."
     arms = list(dict.fromkeys(low.arm for low in found))
     if not set(arms) - {"", baseline}:
         least = "seen" if few else "shown"
         return f"At none of {len(group)} points was an arm {least} to take less {what} than {baseline}{tail}"
-    if len(arms) == 1:
-        return f"{arms[0]} had the lowest {what} at {_all(len(found))}: {_told_of(found, baseline)}{tail}"
-    if rival := _everywhere(found):
-        own = [_Lowest(rival, low.point, low.rivals[rival]) for low in found]
-        return (
-            f"{rival} had the lowest {what}, or was not told apart from the lowest, at {_all(len(found))}: "
-            f"{_told_of(own, baseline)}{tail}"
-        )
+    if leader := arms[0] if len(arms) == 1 else _everywhere(found):
+        own = [_Lowest(leader, low.point, low.rivals[leader]) for low in found]
+        tied = ", or was not told apart from the lowest," if any(low.tied for low in found) else ""
+        return f"{leader} had the lowest {what}{tied} at {_all(len(found))}: {_told_of(own, baseline)}{tail}"
     parts = [_part([low for low in found if low.arm == arm], baseline) for arm in arms]
     return f"Which arm had the lowest {what} depends on the point: {'; '.join(parts)}{tail}"
 
@@ -185,9 +183,7 @@ def _told_of(found: Sequence[_Lowest], baseline: str) -> str:
     if len(known) > _NAMED:
         ordered = sorted(known, key=lambda pair: pair[0].value)
         known = [ordered[0], ordered[-1]]
-    texts = [
-        f"{sentence.show(estimate)}{sentence.bounds(estimate)} with {point}" for estimate, point in known
-    ]
+    texts = [f"{_ratio(estimate)} with {point}" for estimate, point in known]
     joined = " to ".join(texts) if len(found) > _NAMED else ", ".join(texts)
     return f"{joined}, that of {baseline} being 1"
 
@@ -196,11 +192,26 @@ def _part(found: Sequence[_Lowest], baseline: str) -> str:
     where = ", ".join(low.point for low in found) if len(found) <= _NAMED else f"{len(found)} points"
     known = [low.estimate for low in found if low.estimate]
     arm = found[0].arm or "no arm is told apart"
-    text = f"{arm} with {where}" if len(found) <= _NAMED else f"{arm} at {where}"
+    tied = " or what is not told apart from it" if any(low.tied for low in found) else ""
+    text = f"{arm}{tied} with {where}" if len(found) <= _NAMED else f"{arm}{tied} at {where}"
     if not known:
         return text
     low, high = (pick(known, key=lambda one: one.value) for pick in (min, max))
-    ratio = f"{sentence.show(low)}{sentence.bounds(low)}"
-    if low is not high:
-        ratio += f" to {sentence.show(high)}{sentence.bounds(high)}"
+    ratio = _ratio(low) if low is high else f"{_ratio(low)} to {_ratio(high)}"
     return f"{text}: {ratio} of {baseline}"
+
+
+def _ratio(estimate: Estimate) -> str:
+    kind = "" if estimate.basis == "interval" else "spread "
+    return f"{sentence.show(estimate)}{sentence.bounds(estimate, kind)}"
+
+
+def _doubts(group: Sequence[Comparison]) -> str:
+    """Say what makes the figures of any point doubtful that the answer is made of."""
+    findings = [
+        finding
+        for one in group
+        for finding in one.findings
+        if finding.arm in ("", one.baseline, *one.lowest[:1])
+    ]
+    return sentence.doubts({finding.arm for finding in findings}, findings, group[0].headline)

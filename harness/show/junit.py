@@ -29,7 +29,7 @@ def render(decision: Decision) -> str:
     cases = []
     for one, verdict in rulings.pairs(decision.candidates):
         outcome = rulings.outcome(one, verdict)
-        told = one.reason if outcome == "invalid" else rulings.measured(verdict)
+        told = one.reason or rulings.measured(verdict)
         text = f"{rulings.why(one, decision)}."
         cases.append(Case(one.name, rulings.WHAT[verdict.metric], outcome, told, text))
     return write(f"gate against {decision.base}", cases, "\n".join(rulings.render(decision)))

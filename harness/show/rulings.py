@@ -214,8 +214,8 @@ def _verdict(one: Ruled, verdict: Verdict) -> dict[str, object]:
 
 
 def outcome(one: Ruled, verdict: Verdict) -> str:
-    """Give what a metric says: its own verdict, or that its candidate is invalid."""
-    return str(one.ruling if one.ruling is Ruling.INVALID else verdict.outcome)
+    """Give what a metric says: its own verdict, unless its candidate has another for some reason."""
+    return str(one.ruling if one.reason else verdict.outcome)
 
 
 def pairs(candidates: Sequence[Ruled]) -> list[tuple[Ruled, Verdict]]:

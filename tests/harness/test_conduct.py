@@ -23,7 +23,7 @@ from harness.decide.compare import decide
 from harness.measure import conduct, cpu
 from harness.measure.books import Books
 from harness.measure.contender import ArmError, Contender
-from harness.measure.fork import Fork
+from harness.measure.fork import Fork, warm_up
 from harness.measure.tally import Tally
 from harness.measure.wire import Played, Turn
 from harness.plan import FLOOR
@@ -414,6 +414,24 @@ def test_trials_run_without_pinning():
     assert [run.failure for run in result.runs] == [None, None]
 
 
+def test_what_is_fixed_is_not_stretched():
+    slow = Arm(name="slow", stack="tcp-msgpack", work="wait:15ms")
+    asked = trial(slow, FLOOR, seconds=0.5)
+
+    lengths = [
+        conduct.conduct(asked, machine.look(), 7, "", Watch(), fixed=fixed).trial.turn
+        for fixed in (False, True)
+    ]
+
+    assert lengths[0] > asked.turn
+    assert lengths[1] == asked.turn
+
+
+def test_arms_are_warmed_up_by_no_more_than_a_tenth_of_a_second():
+    lengths = [warm_up(msgspec.structs.replace(trial(TCP), turn=k * MILLISECOND)) for k in (5, 20, 500)]
+    assert lengths == [50 * MILLISECOND, 100 * MILLISECOND, 500 * MILLISECOND]
+
+
 def test_stretching_doubles_turns_until_six_calls_fit():
     asked = trial(TCP)
 
@@ -421,7 +439,9 @@ def test_stretching_doubles_turns_until_six_calls_fit():
     assert conduct.stretched(asked, 2 * MILLISECOND).turn == 20 * MILLISECOND
     assert conduct.stretched(asked, 5.1 * MILLISECOND).turn == 40 * MILLISECOND
     assert conduct.stretched(asked, 6.7 * MILLISECOND).turn == 80 * MILLISECOND
-    assert 1_000 * MILLISECOND <= conduct.stretched(asked, 1e12).turn < 2_000 * MILLISECOND
+    assert conduct.stretched(asked, 270 * MILLISECOND).turn == 1_280 * MILLISECOND
+    assert conduct.stretched(asked, 1_500 * MILLISECOND).turn == 5_120 * MILLISECOND
+    assert conduct.stretched(asked, 1e12).turn == 5_120 * MILLISECOND
 
 
 def test_cpu_of_a_turn_is_that_of_its_arm():
@@ -513,6 +533,8 @@ def test_an_arm_is_charged_for_its_turn_and_the_one_after_whatever_the_company(c
     assert set(turns.server[:-1].tolist()) == {100, 107}
     doubled = np.flatnonzero(turns.arm[1:] == turns.arm[:-1])
     assert (turns.server[doubled] == 100).all()
+    assert (turns.idle == 7 * (count - 1)).all()
+    assert (turns.foreign >= turns.idle).all()
     assert (turns.server[:-1] == 100).sum() == len(doubled)
     assert (turns.client == 50).all()
 

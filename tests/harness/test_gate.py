@@ -266,11 +266,12 @@ def test_a_broken_floor_breaks_nothing(made):
     assert decided(result).ruling is Ruling.SAME
 
 
-def crowded(made, share, **more):
-    """A result in whose turns others used such a share of the cores' time."""
+def crowded(made, share, *, forks=range(8), **more):
+    """A result in whose turns of some forks others used such a share of the cores' time."""
     result = made.result(costs(**more), forks=8, floor=20_000)
-    time = result.turns.busy * made.machine.cores
-    return made.turns(result, foreign=lambda old: old + (share * time).astype(int))
+    chosen = np.isin(result.turns.fork, list(forks))
+    used = (share * result.turns.busy * made.machine.cores).astype(int)
+    return made.turns(result, where=lambda _: chosen, foreign=lambda old: old + used[chosen])
 
 
 def test_doubts_are_told_once(made):
@@ -280,14 +281,49 @@ def test_doubts_are_told_once(made):
     assert len([text for text in found.doubts if "other processes" in text]) == 1
 
 
-def test_nothing_is_passed_where_others_use_much_of_the_machine(made):
-    quiet = made.result(costs(new=70_000), forks=8, floor=20_000)
-    assert decided(quiet).ruling is Ruling.BETTER
-    for results in ([crowded(made, 0.4)], [crowded(made, 0.4, new=70_000)], [quiet, crowded(made, 0.4)]):
-        found = decided(*results)
-        assert found.ruling is Ruling.UNCLEAR
-        assert "other processes used 40% of the cores' time" in found.candidates[0].reason
-    assert decided(crowded(made, 0.4, new=130_000)).ruling is Ruling.WORSE
+@pytest.mark.parametrize("new", [100_000, 70_000])
+@pytest.mark.parametrize(("share", "forks"), [(0.21, range(8)), (0.4, [3])])
+def test_nothing_is_passed_where_others_use_much_of_the_machine(made, new, share, forks):
+    found = decided(crowded(made, share, forks=forks, new=new))
+    assert found.ruling is Ruling.UNCLEAR
+    assert f"other processes used {share:.0%} of the cores' time" in found.candidates[0].reason
+    assert decided(crowded(made, 0.19, new=new)).ruling is (Ruling.SAME if new == 100_000 else Ruling.BETTER)
+    assert decided(crowded(made, share, forks=forks, new=130_000)).ruling is Ruling.WORSE
+
+
+def test_what_came_after_a_candidate_was_decided_changes_nothing(made):
+    quiet = made.result(costs(), forks=8, floor=20_000)
+    assert decided(quiet, crowded(made, 0.4)).ruling is Ruling.SAME
+    assert decided(crowded(made, 0.4), quiet).ruling is Ruling.UNCLEAR
+
+
+def test_turn_sensitivity_bars_what_is_gated_and_nothing_else(made):
+    def found(**options):
+        return decided(made.result(costs(), forks=8, floor=20_000, fork_sd=0.001, **options))
+
+    apart = found(long_costs=costs(new=120_000))
+    assert apart.ruling is Ruling.UNCLEAR
+    assert "ten times as long" in apart.candidates[0].reason
+    assert found().ruling is Ruling.SAME
+    p50 = made.result(costs(), forks=8, floor=20_000, fork_sd=0.001)
+    long = {"arm": "new", "where": lambda turns: turns.long == 1}
+    p50 = made.turns(p50, p50=lambda old: old * 12 // 10, **long)
+    assert any("its ratio is" in text for text in decided(p50).doubts)
+    assert decided(p50).ruling is Ruling.SAME
+    assert decided(p50, rule=replace(RULE, metrics=("p50",))).ruling is Ruling.UNCLEAR
+
+
+def test_few_errors_and_turns_that_nobody_examined_are_doubts(made):
+    result = made.result(costs(), forks=8, floor=20_000, long_rounds=0)
+    first = np.flatnonzero(result.turns.arm == 1)[0]
+    few = made.turns(
+        result, where=lambda turns: np.arange(len(turns.arm)) == first, failed=lambda old: old + 1
+    )
+    found = decided(few)
+    assert found.ruling is Ruling.SAME
+    assert any("calls failed" in text for text in found.doubts)
+    assert any("turn-sensitivity was not examined" in text for text in found.doubts)
+    assert not decided(made.result(costs(), forks=8, floor=20_000)).doubts
 
 
 def test_results_of_different_arms_are_refused(made):

@@ -171,6 +171,15 @@ def test_a_gate_that_passes_fails_no_case():
     assert {suite.attrib[key] for key in ("failures", "errors", "skipped")} == {"0"}
 
 
+def test_what_may_not_be_passed_is_skipped_whatever_its_metrics_say():
+    barred = replace(SAME_ONE, ruling=Ruling.UNCLEAR, reason="its cost is another in long turns")
+    found = decision(barred)
+    (suite,) = ET.fromstring(junit.render(found))
+    assert (suite.get("skipped"), suite.get("failures"), suite.get("errors")) == ("2", "0", "0")
+    assert [case.find("skipped").get("message") for case in suite.iter("testcase")] == [barred.reason] * 2
+    assert "✅" not in rulings_markdown.render(found)
+
+
 def test_trackers_get_ratios_and_nothing_that_is_invalid():
     rows = json.loads(action.render(WHOLE))
     assert all(set(row) == {"name", "unit", "value", "range", "extra"} for row in rows)

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from harness.decide.comparison import ArmFigures, Comparison, Estimate, Ratio
+from harness.decide.comparison import ArmFigures, Comparison, Estimate, Finding, Ratio
 from harness.show import headline
 
 
@@ -127,8 +127,8 @@ def test_one_point_has_said_it_itself():
                 for users in (1, 16)
             ],
             (
-                "c had the lowest time per call at both points: 0.80× (0.78 to 0.82) with 1 user, "
-                "0.80× (0.78 to 0.82) with 16 users, that of a being 1."
+                "c had the lowest time per call, or was not told apart from the lowest, at both points: "
+                "0.80× (0.78 to 0.82) with 1 user, 0.80× (0.78 to 0.82) with 16 users, that of a being 1."
             ),
         ),
         (
@@ -174,6 +174,20 @@ def test_few_forks_are_no_verdict():
     seen = arm("b", ratios={"time": Ratio("time", estimate, 0.0, resolved=False, long_turns=False)})
     (sentence,) = said(*(point(arm("a"), seen, users=users, forks=1) for users in (1, 16)))
     assert sentence.endswith("; under 4 forks that says nothing of the next start.")
+    assert "0.50× (spread 0.40 to 0.60) with 1 user" in sentence
+
+
+def test_doubts_of_any_point_are_told():
+    foreign = Finding("foreign-cpu", "", (), "doubtful", "others used 30 %")
+    drift = Finding("drift", "b", ("time",), "doubtful", "it moved")
+    other = Finding("drift", "c", ("time",), "doubtful", "it moved")
+    note = Finding("company", "", (), "note", "arms whose turn it was not")
+    points = [
+        point(arm("a"), arm("b", 0.5), findings=(note, other)),
+        point(arm("a"), arm("b", 0.5), users=16, findings=(foreign, drift)),
+    ]
+    assert said(*points)[0].endswith("that of a being 1; doubtful (foreign-cpu, drift).")
+    assert "doubtful" not in said(points[0], point(arm("a"), arm("b", 0.5), users=16))[0]
 
 
 def test_baselines_and_metrics_are_not_mixed():
