@@ -169,7 +169,7 @@ def test_turns_are_lengthened_for_all_arms_where_calls_are_long():
 
     result = play(asked)
 
-    assert result.trial.turn >= 10 * 20 * MILLISECOND
+    assert result.trial.turn >= 6 * 20 * MILLISECOND
     assert result.trial.settle < result.trial.turn
     assert (result.turns.busy[result.turns.long == 0] >= result.trial.turn).all()
 

@@ -240,7 +240,8 @@ def played(made, monkeypatch):
     trials = []
 
     def play(*costs):
-        def conduct_(trial, _machine, seed, _command, _observer):
+        def conduct_(trial, _machine, seed, _command, _observer, *, fixed):
+            assert fixed is bool(trials)
             trials.append(trial)
             cost, fork_sd = costs[len(trials) - 1]
             made_up = made.result(
@@ -299,8 +300,8 @@ def test_what_was_measured_before_a_signal_is_told(played, tmp_path, monkeypatch
     played((100_000, 0.005))
     whole = conduct.conduct
 
-    def broken_off(*asked):
-        raise conduct.Interrupted(whole(*asked))
+    def broken_off(*asked, fixed):
+        raise conduct.Interrupted(whole(*asked, fixed=fixed))
 
     monkeypatch.setattr(conduct, "conduct", broken_off)
     assert ended(["gate", *CONTENDERS]) == 130
