@@ -41,13 +41,20 @@ class Played(msgspec.Struct, frozen=True):
     change: str
     """In per cent of a call's CPU, signed, or `ENVIRONMENT`."""
     ruling: Ruling
-    read: tuple[float, ...]
-    """Change of each metric of the rule, 0.05 being 5 % more."""
+    read: tuple[float | None, ...]
+    """Change of each metric of the rule, 0.05 being 5 % more; None where it is not known."""
     forks: int
     seconds: float
     """Of the whole gate, starts included."""
     doubtful: bool
     """Whether something disturbed it, such as other processes."""
+    users: int
+    measured: float
+    """Seconds of each arm in the first look, as asked for."""
+    injected: float
+    """By which a handler was slower, in ns."""
+    reason: str
+    """Why it may not be passed, or is invalid; empty for most."""
 
 
 def cpu_per_call(stack: str, users: int) -> float:
@@ -72,16 +79,18 @@ def sides(stack: str, change: str, cost: float) -> tuple[Arm, Arm]:
     if change == ENVIRONMENT:
         needs = tuple(f"{name}=={version}" for name, version in stacks.find(stack).facts.versions.items())
         return base, msgspec.structs.replace(new, needs=needs)
-    share = float(change) / 100
-    if share > 0:
-        return base, msgspec.structs.replace(new, work=_spin(share * cost))
-    if share < 0:
-        return msgspec.structs.replace(base, work=_spin(-share / (1 + share) * cost)), new
-    return base, new
+    if not (injected := _injected(change, cost)):
+        return base, new
+    work = f"spin:{injected / 1000:.2f}us"
+    slower, other = (new, base) if float(change) > 0 else (base, new)
+    slower = msgspec.structs.replace(slower, work=work)
+    return (other, slower) if float(change) > 0 else (slower, other)
 
 
-def _spin(ns: float) -> str:
-    return f"spin:{ns / 1000:.2f}us"
+def _injected(change: str, cost: float) -> float:
+    """Give by how many ns a handler is slower, for a call of `cost` ns to change by so many per cent."""
+    share = 0.0 if change == ENVIRONMENT else float(change) / 100
+    return cost * (share if share > 0 else -share / (1 + share))
 
 
 def play(stack: str, change: str, cost: float, users: int, seconds: float, rule: Rule, seed: int) -> Played:
@@ -98,33 +107,37 @@ def play(stack: str, change: str, cost: float, users: int, seconds: float, rule:
         stack,
         change,
         decision.ruling,
-        tuple(verdict.change or 0.0 for verdict in ruled.verdicts),
+        tuple(verdict.change for verdict in ruled.verdicts),
         ruled.forks,
         time.monotonic() - began,
         bool(decision.doubts),
+        users,
+        seconds,
+        _injected(change, cost),
+        ruled.reason,
     )
 
 
 def table(played: Sequence[Played]) -> str:
-    """Tell what became of all gates, a row for each stack and change, as Markdown."""
+    """Tell what became of all gates, a row for each stack, load and change, as Markdown."""
     words = ("worse", "same", "better", "unclear", "invalid")
-    head = ("stack", "change", "gates", *words, "time read", "CPU read")
+    head = ("stack", "users", "seconds", "change", "gates", *words, "time read", "CPU read")
     head = (*head, "forks, mean", "median", "longest", "doubtful")
-    rows: list[tuple[str, ...]] = [head, (":--", ":--", *("--:",) * (len(head) - 2))]
-    for stack, change in sorted({(one.stack, one.change) for one in played}):
-        these = [one for one in played if (one.stack, one.change) == (stack, change)]
+    rows: list[tuple[str, ...]] = [head, (":--", *("--:",) * (len(head) - 1))]
+    for kind in sorted({_kind(one) for one in played}):
+        these = [one for one in played if _kind(one) == kind]
+        stack, users, measured, change = kind
         found = Counter(one.ruling.value for one in these)
         times = [one.seconds for one in these]
         rows.append(
             (
                 stack,
+                str(users),
+                f"{measured:g}",
                 change if change == ENVIRONMENT else f"{change} %",
                 str(len(these)),
                 *(str(found[word]) for word in words),
-                *(
-                    rulings.change(float(np.mean(read)))
-                    for read in zip(*(one.read for one in these), strict=True)
-                ),
+                *map(_mean, zip(*(one.read for one in these), strict=True)),
                 f"{np.mean([one.forks for one in these]):.1f}",
                 f"{np.median(times):.0f} s",
                 f"{max(times):.0f} s",
@@ -132,6 +145,15 @@ def table(played: Sequence[Played]) -> str:
             )
         )
     return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+
+
+def _mean(changes: Sequence[float | None]) -> str:
+    known = [change for change in changes if change is not None]
+    return rulings.change(float(np.mean(known)) if known else None)
+
+
+def _kind(one: Played) -> tuple[str, int, float, str]:
+    return one.stack, one.users, one.measured, one.change
 
 
 def main() -> None:
