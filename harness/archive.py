@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness.decide.looks import by_gate
 from harness.results import Result, ResultError, read_all, stored
 
 SAMPLE = Path(__file__).parents[1] / "results" / "sample"
@@ -63,7 +64,7 @@ def _holds(run: Path, wanted: Sequence[str]) -> bool:
             head = msgspec.json.decode(file.read_bytes(), type=_Head)
         except (msgspec.DecodeError, OSError):
             continue
-        if (GATE if head.command.startswith("rpcduel gate") else head.trial.scenario) in wanted:
+        if (GATE if by_gate(head.command) else head.trial.scenario) in wanted:
             return True
     return False
 

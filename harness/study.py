@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.archive import load_runs, select
-from harness.decide import compare
+from harness.decide import compare, looks
 from harness.decide import gate as gating
 from harness.decide.compare import Answer
 from harness.decide.gate import Decision, Rule
@@ -84,7 +84,7 @@ def _answer(results: tuple[Result, ...]) -> Answer:
 def rule(results: Sequence[Result], chosen: Rule | None = None) -> Decision:
     """Give what becomes of the candidates of a gate; `chosen` is its rule, where it is not to be guessed."""
     _need_gate(results)
-    return gating.decide(results, chosen or gate.rule_of(results))
+    return gating.decide(results, chosen or looks.rule_of(results))
 
 
 def to_frame(source: Source, by: str = "turn") -> pd.DataFrame:
@@ -217,7 +217,7 @@ def plot_gate(
 ) -> Figure:
     """Draw what each start said of a gate's candidates, and each look; see `plot_ratios` and `rule`."""
     _need_gate(results)
-    return _drawn(gate.sketch(results, chosen or gate.rule_of(results)), axes, dark=dark)
+    return _drawn(gate.sketch(results, chosen or looks.rule_of(results)), axes, dark=dark)
 
 
 def show(give: Callable[..., T], *arguments: Any, **options: Any) -> T | None:
@@ -233,7 +233,7 @@ def show(give: Callable[..., T], *arguments: Any, **options: Any) -> T | None:
 
 
 def _need_gate(results: Sequence[Result]) -> None:
-    if not gate.is_gate(results):
+    if not looks.is_gate(results):
         raise StudyError("these results are of no gate; run `rpcduel gate`, and load its directory")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import importlib
 import os
 import sys
@@ -19,6 +20,9 @@ BROKEN_PIPE = 141
 """Who reads our output went away; what a shell gives for SIGPIPE."""
 DEFECT = 70
 """A fault of rpcduel itself; never 1, which means a regression."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
+"""How writing to standard output fails."""
 
 COMMANDS = {
     "run": ("harness.cli.run", "Measure stacks against each other and show the comparison."),
@@ -97,19 +101,12 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         code = _invoke(sys.argv[1:] if args is None else list(args))
         sys.stdout.flush()
-    except BrokenPipeError:
-        _silence()
-        return BROKEN_PIPE
     except click.exceptions.Exit as stop:
         return stop.exit_code
-    except click.ClickException as error:
-        error.show()
-        return USAGE
-    except (KeyboardInterrupt, click.Abort, EOFError):
-        click.echo("rpcduel: interrupted", err=True)
-        return INTERRUPTED
     except Exception as error:  # noqa: BLE001 -- the last place where a fault can get its exit code
         return _fault(error)
+    except KeyboardInterrupt:
+        return _fault(click.Abort())
     return code
 
 
@@ -120,6 +117,21 @@ def _invoke(args: list[str]) -> int:
 
 
 def _fault(error: Exception) -> int:
+    """Tell what went wrong, and give its exit code."""
+    match error:
+        case BrokenPipeError():
+            _silence()
+            return BROKEN_PIPE
+        case click.ClickException():
+            error.show()
+            return USAGE
+        case click.Abort() | EOFError():
+            click.echo("rpcduel: interrupted", err=True)
+            return INTERRUPTED
+        case OSError(filename=None) if error.errno in _FULL:  # files have names, and errors of their own
+            _silence()
+            click.echo(f"rpcduel: standard output cannot be written: {error.strerror}", err=True)
+            return USAGE
     if any((kind.__module__, kind.__name__) in KNOWN for kind in type(error).__mro__):
         click.echo(f"rpcduel: {error}", err=True)
         return USAGE

@@ -23,7 +23,15 @@ def give(text: str, output: Path | None) -> None:
 
 
 def _write(text: str, output: Path) -> None:
-    """Replace `output` in one step; what stood there stays whole if this fails."""
+    """Replace `output` in one step; what stood there stays whole if this fails.
+
+    A link is followed, and what is no file, such as a pipe or ``/dev/stdout``, is written to.
+    """
+    output = output.resolve()
+    if output.exists() and not output.is_file():
+        with output.open("wb") as stream:
+            stream.write(text.encode())
+        return
     with tempfile.NamedTemporaryFile(dir=output.parent, prefix=".writing-", delete=False) as file:
         made = Path(file.name)
         file.write(text.encode())

@@ -7,15 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from harness.cli.output import give
 
 if TYPE_CHECKING:
     from harness.decide.compare import Answer
+    from harness.decide.gate import Decision
     from harness.results import Result
 
 _ROOT = Path("results")
 _FORMATS = ("html", "md", "csv", "json", "junit")
+_OF_GATES = ("md", "json", "junit")
+"""What shows of a gate its ruling alone, as `rpcduel gate` writes it."""
 _ENDINGS = {".htm": "html", ".xml": "junit", **{f".{form}": form for form in _FORMATS[:-1]}}
 
 
@@ -42,21 +46,45 @@ def command(result: Path | None, form: str | None, output: Path | None, width: i
         raise click.UsageError(f"--width is for the table; {form} has no width")
     from harness import results
 
-    found = results.read_all(result or results.newest(_ROOT))
+    place = result or results.newest(_ROOT)
+    found = results.read_all(place)
     if form == "csv":
         from harness.show import csv
 
         give(csv.render(found), output)
         return
-    from harness.decide import compare
+    from harness.decide import compare, looks
 
+    decision = looks.rule_again(found)
+    if form in _OF_GATES and decision:
+        give(_ruled(form, decision, place), output)
+        return
     answer = compare.answer(found)
     if form:
         give(_rendered(form, found, answer), output)
     else:
-        from harness.show import terminal
+        _shown(answer, decision, width)
 
+
+def _shown(answer: Answer, decision: Decision | None, width: int | None) -> None:
+    """Show a result on the terminal; of a gate its ruling, which is the answer, stands last."""
+    from harness.show import rulings, terminal
+
+    if decision:
+        terminal.show(msgspec.structs.replace(answer, claims=(), unmoved=()), width=width)
+        click.echo()
+        rulings.show(decision)
+    else:
         terminal.show(answer, width=width)
+        terminal.conclude(answer)
+
+
+def _ruled(form: str, decision: Decision, place: Path) -> str:
+    from harness.show import junit, rulings, rulings_markdown
+
+    if form == "json":
+        return rulings.json(decision, str(place))
+    return junit.render(decision) if form == "junit" else rulings_markdown.render(decision)
 
 
 def _rendered(form: str, found: Sequence[Result], answer: Answer) -> str:

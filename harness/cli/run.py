@@ -197,10 +197,10 @@ def _show(finished: Sequence[Result], place: Path, *, as_json: bool) -> Answer:
     from harness.show import json, terminal
 
     answer = compare.answer(finished)
+    # First of all, since standard output may fail, or its reader go away.
+    reported = _reported(finished, answer, place) if any(place.glob("*.json")) else ""
     if as_json:
         click.echo(json.render(answer).encode(), nl=False)
-        if answer.comparisons:
-            _reported(finished, answer, place)
         return answer
     if not answer.comparisons:
         click.echo("No trial was finished; nothing was stored.")
@@ -208,7 +208,7 @@ def _show(finished: Sequence[Result], place: Path, *, as_json: bool) -> Answer:
     terminal.show(answer)
     terminal.conclude(answer)
     if any(place.glob("*.json")):
-        click.echo(f"\nStored in {place}{_reported(finished, answer, place)}")
+        click.echo(f"\nStored in {place}{reported}")
     return answer
 
 

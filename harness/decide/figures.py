@@ -109,7 +109,7 @@ def histograms(rounds: Rounds, arm: int, figure: str, *, long: bool) -> list[lis
 
 
 def bound_by(rounds: Rounds, arm: int, *, long: bool) -> str:
-    """Tell what bounds an arm's calls per second, from how busy its cores are in its turns.
+    """Tell what bounds an arm's calls per second: who is the busiest in its turns, if by `BUSY` or more.
 
     Our clients and servers are each taken as one core's worth of work: one process whose Python runs on one
     thread at a time. A server that is not ours may use every core that servers have. Where clients and
@@ -127,17 +127,15 @@ def bound_by(rounds: Rounds, arm: int, *, long: bool) -> str:
         shared = machine.cores
     if known and shared and client + hop + server >= BUSY * shared:
         return SHARED
-    if client >= BUSY:
-        return "client"
     if not known:
-        return ""
+        return "client" if client >= BUSY else ""
     if hop and hop + server >= BUSY * max(1, len(machine.server_cores)):
         return SHARED
-    if hop >= BUSY:
-        return "hop"
     ours = not rounds.result.trial.arms[arm].server and not rounds.result.trial.arms[arm].at
-    full = BUSY if ours else BUSY * max(1, len(machine.server_cores))
-    return "server" if server >= full else "waiting"
+    serving = server if ours else server / max(1, len(machine.server_cores))
+    used = {"client": client, "hop": hop, "server": serving}
+    fullest = max(used, key=lambda who: used[who])
+    return fullest if used[fullest] >= BUSY else "waiting"
 
 
 def _times_floor(rounds: Rounds, arm: int, lost: Iterable[str], *, long: bool) -> float | None:

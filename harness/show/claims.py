@@ -41,6 +41,16 @@ def render(claims: Sequence[Claim], width: int) -> str:
     return "\n\n".join([f"{TITLE}\n{wrapped(RULES + legend, '')}", *blocks]) + "\n"
 
 
+def mention(claims: Sequence[Claim], width: int) -> str:
+    """Say in a sentence what becomes of the claims that trials speak to which ask something else."""
+    told = ", ".join(f"{claim.number} ({claim.verdict})" for claim in claims)
+    text = (
+        f"As far as they go, these trials also speak to the claims under test: {told}. What was seen of them "
+        f"stands in rpcduel report --format md."
+    )
+    return textwrap.fill(text, width, subsequent_indent=_INDENT, break_on_hyphens=False)
+
+
 def markdown(claims: Sequence[Claim], escape: Callable[[str], str]) -> str:
     """Write a section with an overview and a part a claim; `escape` makes text stand as it is."""
     rows = [f"| {one.number} | {escape(one.text)} | **{one.verdict}** |" for one in claims]

@@ -11,6 +11,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
+from harness.decide.claims import RULES
 from harness.decide.compare import Answer
 from harness.show import anatomy, bars, claims, headline, lines, table, words
 from harness.show.sheet import Sheet, fill, in_ascii
@@ -52,14 +53,15 @@ def show(answer: Answer, stream: TextIO | None = None, width: int | None = None)
         text = "\n".join(["", heading, *found, ""])
         console.file.write(text if unicode else words.to_ascii(text))
     if answer.claims:
-        text = f"\n{claims.render(answer.claims, wide)}"
-        console.file.write(text if unicode else words.to_ascii(text))
+        whole = len(answer.claims) == len(RULES)
+        text = claims.render(answer.claims, wide) if whole else f"{claims.mention(answer.claims, wide)}\n"
+        console.file.write(f"\n{text}" if unicode else words.to_ascii(f"\n{text}"))
 
 
 def conclude(answer: Answer, stream: TextIO | None = None) -> None:
     """Write the answer of the whole run, where what `show` wrote does not end with it."""
     (first, *more) = answer.comparisons
-    if not (more or first.anatomy or answer.claims or words.lists(answer)):
+    if not (more or first.anatomy or len(answer.claims) == len(RULES) or words.lists(answer)):
         return
     console = Console(file=stream or sys.stdout, highlight=False, markup=False, emoji=False)
     wide = console.width if console.is_terminal else _UNBROKEN

@@ -121,7 +121,7 @@ def play(stack: str, change: str, cost: float, users: int, seconds: float, rule:
 def table(played: Sequence[Played]) -> str:
     """Tell what became of all gates, a row for each stack, load and change, as Markdown."""
     words = ("worse", "same", "better", "unclear", "invalid")
-    head = ("stack", "users", "seconds", "change", "gates", *words, "time read", "CPU read")
+    head: tuple[str, ...] = ("stack", "users", "seconds", "change", "gates", *words, "time read", "CPU read")
     head = (*head, "forks, mean", "median", "longest", "doubtful")
     rows: list[tuple[str, ...]] = [head, (":--", *("--:",) * (len(head) - 1))]
     for kind in sorted({_kind(one) for one in played}):

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 import harness.cli
 import stacks
 from harness import results
-from harness.cli import COMMANDS, group, main
+from harness.cli import COMMANDS, group, main, output
 from harness.results import Machine, Pressure, Result, Run, Trial, Turns
 from harness.version import VERSION
 from scenarios.arm import Arm, SpecError
@@ -221,6 +221,38 @@ def test_a_reader_that_goes_away_is_no_error():
     finally:
         os.close(writing)
     assert (found.returncode, found.stderr) == (141, b"")
+
+
+def test_a_full_disk_is_told_and_is_no_defect():
+    with Path("/dev/full").open("wb") as full:
+        found = subprocess.run(
+            [sys.executable, "-m", "harness", "list", "scenarios"],
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    assert found.returncode == 2
+    assert found.stderr == b"rpcduel: standard output cannot be written: No space left on device\n"
+
+
+def test_output_goes_through_links_and_into_pipes(tmp_path):
+    target, link, pipe = tmp_path / "target.md", tmp_path / "link.md", tmp_path / "pipe"
+    target.write_text("before")
+    link.symlink_to(target)
+    output.give("after", link)
+    assert link.is_symlink()
+    assert target.read_text() == "after"
+
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        output.give("into the pipe", pipe)
+        assert os.read(reader, 100) == b"into the pipe"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
 
 
 def test_list_tells_of_every_stack_scenario_and_of_hops(capsys):

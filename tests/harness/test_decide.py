@@ -273,6 +273,8 @@ PINNED, UNPINNED, SHARED = ((0,), (1,)), ((), ()), ((0,), (0,))
         (2, PINNED, 0.95, 0.5, "client"),
         (2, PINNED, 0.5, 0.95, "server"),
         (2, PINNED, 0.95, 0.95, "client"),
+        (2, PINNED, 0.92, 0.98, "server"),
+        (2, PINNED, 0.98, 0.92, "client"),
         (2, PINNED, 0.6, 0.6, "waiting"),
         (1, UNPINNED, 0.5, 0.45, "shared core"),
         (1, UNPINNED, 0.5, 0.3, "waiting"),

@@ -327,15 +327,19 @@ def test_a_signal_leaves_nothing_running_and_says_what_is_known(tmp_path):
     assert psutil.wait_procs(offspring, timeout=10)[1] == []
 
 
-def test_a_report_shows_looks_one_by_one(made, tmp_path, capsys):
+def test_a_report_shows_looks_one_by_one_and_then_what_was_ruled(made, tmp_path, capsys):
     for k in range(2):
-        results.write(
-            made.result({"old": 90_000, "new": 99_000}, floor=20_000, seed=k), tmp_path / f"{k}.json"
-        )
+        look = made.result({"old": 90_000, "new": 99_000}, floor=20_000, seed=k, forks=8)
+        results.write(replace(look, command="rpcduel gate --tolerance 3%"), tmp_path / f"{k}.json")
     assert main(["report", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
     assert shown.count("made-up: Quote") == 2
     assert "trials that share" not in shown
+    ruling = "new costs more than old, by over 3 %"
+    assert ruling in shown.splitlines()[-1]
+    for form, said in (("md", ruling), ("junit", 'failures="2"'), ("json", '"outcome": "worse"')):
+        assert main(["report", str(tmp_path), "--format", form]) == 0
+        assert said in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("candidate", "code"), [("indexed", 0), ("scanning", 1)])

@@ -201,11 +201,23 @@ def claimed():
         Claim(7, "TCP is full duplex.", "unclear", seen, "Not settled; doubtful (foreign-cpu)."),
         Claim(9, "REST/JSON is slower.", "not measured", (), "It takes rest-json."),
     )
+    rest = (Claim(k, f"Claim {k}.", "not measured", (), "It takes more.") for k in (2, 4, 5, 6, 8))
+    found = tuple(sorted((*found, *rest), key=lambda claim: claim.number))
     said = (
         "The codec, grpc-msgpack or grpc-protobuf, does not matter up to 1KiB with 1 user: time and CPU per "
         "call differ by at most 3 % (−1 % to +3 %)."
     )
     return Answer((good(),), (), claims=found, unmoved=(said,))
+
+
+def test_claims_that_nobody_asked_about_are_mentioned():
+    some = claimed()
+    out = Output("utf-8")
+    terminal.show(msgspec.structs.replace(some, claims=some.claims[:3]), out, 80)
+    told = " ".join(out.getvalue().split())
+    assert "speak to the claims under test: 1 (holds), 2 (not measured), 3 (does not hold)." in told
+    assert "HOLDS" not in told
+    assert all(len(line) <= 80 for line in out.getvalue().splitlines())
 
 
 def claimed_on(width=None, encoding="utf-8"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from harness.decide import looks
 from harness.decide.compare import Answer
 from harness.results import Result
 from harness.show.figures import (
@@ -71,8 +72,8 @@ def draw_all(results: Sequence[Result], answer: Answer) -> list[Drawn]:
 def sketch_all(results: Sequence[Result], answer: Answer) -> Iterator[Sketch]:
     """Plan the same figures without drawing them."""
     found = scenes(results, answer)
-    if gate.is_gate(results):
-        yield gate.sketch(results, gate.rule_of(results))
+    if looks.is_gate(results):
+        yield gate.sketch(results, looks.rule_of(results))
         yield from course.sketch(found[0])
         return
     many = len(answer.comparisons) > MOST_POINTS

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.decide import gate as deciding
+from harness.decide import looks
 from harness.decide.claims.claim import Claim
 from harness.results import Result
 from harness.show import rulings, words
 from harness.show.claims import MARKS
-from harness.show.figures import gate
 from harness.show.html import bars
 from harness.show.html.bars import Bar
 
@@ -81,9 +80,9 @@ def judge(claims: Sequence[Claim]) -> list[Judged]:
 
 def rule(results: Sequence[Result]) -> Ruled | None:
     """Rule again on the looks of a gate, by the rule of its command line; None for other results."""
-    if not results or not gate.is_gate(results):
+    decision = looks.rule_again(results)
+    if decision is None:
         return None
-    decision = deciding.decide(results, gate.rule_of(results))
     return Ruled(
         base=words.clean(decision.base),
         sentence=rulings.sentence(decision),

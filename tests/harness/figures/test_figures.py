@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from msgspec.structs import replace
 
 from harness import histogram
+from harness.decide import looks as stored_looks
 from harness.decide.compare import Answer, answer
 from harness.histogram import Histogram
 from harness.show import figures
@@ -15,7 +16,6 @@ from harness.show.figures import (
     anatomy,
     course,
     fanin,
-    gate,
     paper,
     percentiles,
     rates,
@@ -258,17 +258,18 @@ def test_a_gate_shows_its_looks(sets):
     ],
 )
 def test_the_rule_of_a_gate_is_read_from_what_is_stored(sets, command, looks, tolerance):
-    rule = gate.rule_of([replace(result, command=command) for result in sets.gate])
+    rule = stored_looks.rule_of([replace(result, command=command) for result in sets.gate])
     assert rule.looks == looks
     assert rule.tolerance == pytest.approx(tolerance)
 
 
 def test_a_command_line_that_no_shell_wrote_is_read_as_far_as_it_goes(sets):
     odd = [replace(result, command="rpcduel gate it's --tolerance 3%") for result in sets.gate]
-    assert gate.is_gate(odd)
-    assert gate.rule_of(odd).tolerance == pytest.approx(0.03)
+    assert stored_looks.is_gate(odd)
+    assert stored_looks.rule_of(odd).tolerance == pytest.approx(0.03)
     assert (
-        gate.rule_of([replace(one, command="rpcduel gate --tolerance much") for one in odd]).tolerance == 0.02
+        stored_looks.rule_of([replace(one, command="rpcduel gate --tolerance much") for one in odd]).tolerance
+        == 0.02
     )
 
 
@@ -278,9 +279,9 @@ def test_looks_of_a_gate_are_told_apart(sets):
 
 
 def test_runs_are_no_gates(sets):
-    assert gate.is_gate(sets.gate)
-    assert not gate.is_gate(sets.unary)
-    assert not gate.is_gate([])
+    assert stored_looks.is_gate(sets.gate)
+    assert not stored_looks.is_gate(sets.unary)
+    assert not stored_looks.is_gate([])
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
