@@ -16,8 +16,10 @@ import base64
 import binascii
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +38,8 @@ _COOKIE = 0x1C849313
 _WRAPPER_COOKIE = 0x1C849314
 _GROUPS = 7
 """Groups of 7 bits that a number may have: counts below 2^48, whose sum cannot overflow."""
+_MORE = 0x80
+"""Set in every group of a number but its last."""
 _MOST = 1 << (7 * _GROUPS - 1)
 _MAX_PAYLOAD = _PAYLOAD.size + SIZE * (_GROUPS + 1)
 _MAX_TEXT = 2 * _MAX_PAYLOAD
@@ -87,14 +91,30 @@ UPPER = _LOWEST_VALUES[1:] - 1
 
 @dataclass(frozen=True, eq=False)
 class Histogram:
-    """How many values fell into each bucket; `counts` has `SIZE` entries."""
+    """How many values fell into each bucket that has any: few of the `SIZE` buckets have."""
 
-    counts: Counts
+    used: Counts
+    """Their indices, in ascending order."""
+    held: Counts
+    """How many fell into each of them."""
+
+    @classmethod
+    def of(cls, counts: Counts) -> Histogram:
+        """Take over what `record` has counted, `SIZE` entries."""
+        used = np.flatnonzero(counts)
+        return cls(used, counts[used])
+
+    @property
+    def counts(self) -> Counts:
+        """Give the counts of all `SIZE` buckets, a copy."""
+        counts = empty()
+        counts[self.used] = self.held
+        return counts
 
     @cached_property
     def count(self) -> int:
         """Give the number of values."""
-        return int(self.counts.sum())
+        return int(self.held.sum())
 
     @property
     def mean(self) -> float:
@@ -103,10 +123,9 @@ class Histogram:
         Raises `ValueError` when there are none.
         """
         self._check_count()
-        used = np.flatnonzero(self.counts)
-        width = _LOWEST_VALUES[used + 1] - _LOWEST_VALUES[used]
-        middle = _LOWEST_VALUES[used] + (width >> 1)
-        return float((self.counts[used] * middle.astype(np.float64)).sum() / self.count)
+        width = _LOWEST_VALUES[self.used + 1] - _LOWEST_VALUES[self.used]
+        middle = _LOWEST_VALUES[self.used] + (width >> 1)
+        return float((self.held * middle.astype(np.float64)).sum() / self.count)
 
     def quantile(self, q: float) -> int:
         """Give the value in ns below or at which a share `q` of the values lies: its bucket's highest.
@@ -118,29 +137,39 @@ class Histogram:
             raise ValueError(f"quantile {q} is outside 0 to 1")
         self._check_count()
         rank = max(int(q * 100 * self.count / 100 + 0.5), 1)
-        index = int(np.searchsorted(self.counts.cumsum(), rank))
+        index = self.used[np.searchsorted(self.held.cumsum(), rank)]
         return int(UPPER[index] if q else _LOWEST_VALUES[index])
 
     def count_above(self, value: int) -> int:
         """Count values in buckets above the one of `value` in ns."""
-        return int(self.counts[int(indices(np.array([value]))[0]) + 1 :].sum())
+        return int(self.held[self.used > indices(np.array([value]))].sum())
 
     def merge(self, *others: Histogram) -> Histogram:
         """Give the histogram of all values of this one and `others`."""
-        counts = self.counts.copy()
+        counts = self.counts
         for other in others:
-            counts += other.counts
-        return Histogram(counts)
+            counts[other.used] += other.held
+        return Histogram.of(counts)
 
     def encode(self) -> str:
         """Write as HdrHistogram V2, compressed, base64: the text that starts with ``HISTF``.
 
         Raises `ValueError` for counts that are negative or reach 2^48.
         """
-        numbers = _varints(_runs(self.counts))
+        numbers = _varints(self._runs())
         header = _PAYLOAD.pack(_COOKIE, len(numbers), 0, DIGITS, LOWEST, HIGHEST, 1.0)
         packed = zlib.compress(header + numbers)
         return base64.b64encode(_WRAPPER.pack(_WRAPPER_COOKIE, len(packed)) + packed).decode("ascii")
+
+    def _runs(self) -> Counts:
+        """Write counts as numbers, a run of n zeros as −n, without the last run."""
+        held = self.held
+        if len(held) and not (held.min() > 0 and held.max() < _MOST):
+            raise ValueError(f"counts must be 0 to {_MOST - 1}; there is {held.min()} and {held.max()}")
+        gaps = np.diff(self.used, prepend=-1) - 1
+        numbers = np.stack([-gaps, held], axis=1).reshape(-1)
+        runs: Counts = numbers[numbers != 0]
+        return runs
 
     def _check_count(self) -> None:
         if not self.count:
@@ -152,15 +181,29 @@ def decode(text: str) -> Histogram:
 
     Raises `ValueError` that says what is wrong; never unpacks more than a histogram can need.
     """
-    numbers = _unpacked(text)
-    signed = _numbers(numbers)
-    steps = np.where(signed < 0, -signed, 1)
-    if len(steps) and (steps.max() > SIZE or steps.sum() > SIZE):
+    return decode_all([text])[0]
+
+
+def decode_all(texts: Sequence[str]) -> list[Histogram]:
+    """Read several like `decode`, in a fraction of the time that they would take one by one."""
+    parts = [_unpacked(text) for text in texts]
+    if any(part and part[-1] & _MORE for part in parts):
+        raise ValueError("the histogram's last count is truncated")
+    numbers, ends = _numbers(b"".join(parts))
+    firsts = np.searchsorted(ends, np.cumsum([0, *map(len, parts)]))
+    gaps = numbers & 1
+    steps = np.minimum((numbers >> 1) * gaps + 1, SIZE + 1)  # what is beyond the end must not overflow
+    places = np.zeros(len(numbers) + 1, np.int64)
+    steps.cumsum(out=places[1:])
+    if (np.diff(places[firsts]) > SIZE).any():
         raise ValueError(f"the histogram has more than {SIZE} counts")
-    counts = empty()
-    filled = signed > 0
-    counts[(np.cumsum(steps) - steps)[filled]] = signed[filled]
-    return Histogram(counts)
+    filled = ((numbers > 0) & (gaps == 0)).nonzero()[0]
+    used, held = places[filled], numbers[filled] >> 1
+    cuts = np.searchsorted(filled, firsts).tolist()
+    return [
+        Histogram(used[start:end] - first, held[start:end])
+        for (start, end), first in zip(pairwise(cuts), places[firsts], strict=False)
+    ]
 
 
 def _unpacked(text: str) -> bytes:
@@ -200,17 +243,6 @@ def _checked(payload: bytes) -> bytes:
     return payload[_PAYLOAD.size :]
 
 
-def _runs(counts: Counts) -> Counts:
-    """Write counts as numbers, a run of n zeros as −n, without the last run."""
-    used = np.flatnonzero(counts)
-    if len(used) and not (counts[used].min() > 0 and counts[used].max() < _MOST):
-        raise ValueError(f"counts must be 0 to {_MOST - 1}; there is {counts.min()} and {counts.max()}")
-    gaps = np.diff(used, prepend=-1) - 1
-    numbers = np.stack([-gaps, counts[used]], axis=1).reshape(-1)
-    runs: Counts = numbers[numbers != 0]
-    return runs
-
-
 def _varints(numbers: Counts) -> bytes:
     """Write signed numbers as ZigZag LEB128, low groups of 7 bits first."""
     folded = (numbers << 1) ^ (numbers >> 63)
@@ -220,24 +252,23 @@ def _varints(numbers: Counts) -> bytes:
     out = np.zeros(lengths.sum(), np.uint8)
     for group in range(lengths.max(initial=0)):
         longer = lengths > group
-        more = (lengths[longer] > group + 1) << 7
+        more = (lengths[longer] > group + 1) * _MORE
         out[starts[longer] + group] = (folded[longer] >> (7 * group)) & 0x7F | more
     return out.tobytes()
 
 
-def _numbers(data: bytes) -> Counts:
-    """Read what `_varints` wrote."""
-    groups = np.frombuffer(data, np.uint8).astype(np.int64)
-    more = groups >> 7
-    ends = np.flatnonzero(more == 0)
-    if not len(groups):
-        return groups
-    if not len(ends) or ends[-1] != len(groups) - 1:
-        raise ValueError("the histogram's last count is truncated")
-    starts = np.concatenate([[0], ends[:-1] + 1])
+def _numbers(data: bytes) -> tuple[Counts, Counts]:
+    """Read what `_varints` wrote: numbers in ZigZag, 2 n for n and 2 n − 1 for −n, and where each ends."""
+    groups = np.frombuffer(data, np.uint8)
+    ends = (groups < _MORE).nonzero()[0]
+    starts = np.zeros_like(ends)
+    starts[1:] = ends[:-1] + 1
     lengths = ends - starts + 1
-    if lengths.max() > _GROUPS:
+    if lengths.max(initial=0) > _GROUPS:
         raise ValueError(f"the histogram holds a count of {_MOST} or more")
-    shifts = 7 * (np.arange(len(groups)) - np.repeat(starts, lengths))
-    folded = np.add.reduceat((groups & 0x7F) << shifts, starts)
-    return (folded >> 1) ^ -(folded & 1)
+    low = (groups & _MORE - 1).astype(np.int64)
+    numbers = low[starts]
+    for group in range(1, lengths.max(initial=0)):
+        longer = (lengths > group).nonzero()[0]
+        numbers[longer] |= low[starts[longer] + group] << 7 * group
+    return numbers, ends

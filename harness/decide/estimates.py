@@ -58,10 +58,9 @@ def of_quantile(forks: Sequence[Sequence[Histogram]], q: float, merged: Histogra
     units = len(forks) if len(forks) > 1 else len(blocks)
     if units == 1:
         return Estimate(value, None, None, "none")
-    used = np.flatnonzero(merged.counts)
-    cells = np.stack([block.counts[used] for block in blocks])
+    cells = np.stack([block.counts[merged.used] for block in blocks])
     ranks = stats.resampled_ranks(cells, stats.weights([len(fork) for fork in forks]), q)
-    half = stats.widen(np.log(UPPER[used][ranks]), units)
+    half = stats.widen(np.log(UPPER[merged.used][ranks]), units)
     return _around(value, half, "interval" if len(forks) > 1 else "spread")
 
 

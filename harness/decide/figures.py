@@ -100,7 +100,7 @@ def histograms(rounds: Rounds, arm: int, figure: str, *, long: bool) -> list[lis
         if (stored.arm, stored.long, stored.figure) != (arm, long, figure) or stored.fork >= rounds.forks:
             continue
         try:
-            blocks = [histogram.decode(text) for text in stored.blocks]
+            blocks = histogram.decode_all(stored.blocks)
         except ValueError as error:
             name = rounds.name(arm)
             raise ResultError(f"{figure} times of arm {name}, start {stored.fork + 1}: {error}") from error

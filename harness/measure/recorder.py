@@ -156,7 +156,7 @@ class Recorder:
     def histograms(self) -> list[tuple[bool, str, list[str]]]:
         """Give (long, figure, blocks in order) of all that was recorded."""
         return [
-            (long, figure, [histogram.Histogram(self._counts[key]).encode() for key in keys])
+            (long, figure, [histogram.Histogram.of(self._counts[key]).encode() for key in keys])
             for figure in (RESPONSE, FIRST, GAP, WAIT, LAG, SERVICE)
             for long in (False, True)
             if (keys := sorted(key for key in self._counts if key[:2] == (figure, long)))

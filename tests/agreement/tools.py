@@ -188,7 +188,7 @@ def recorded(times: np.ndarray) -> Histogram:
     """Count times in our histogram."""
     counts = histogram.empty()
     histogram.record(counts, times)
-    return Histogram(counts)
+    return Histogram.of(counts)
 
 
 QUANTILES = (0.1, 0.5, 0.9, 0.99, 0.999, 1.0)

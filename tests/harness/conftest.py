@@ -121,7 +121,7 @@ def make_result(
                 for part in np.array_split(np.arange(count), min(BLOCKS, count)):
                     counts = histogram.empty()
                     assert histogram.record(counts, times[part][sent[part]]) == 0
-                    blocks.append(histogram.Histogram(counts).encode())
+                    blocks.append(histogram.Histogram.of(counts).encode())
                 histograms.append(Histograms(index, fork, long, "response", tuple(blocks)))
     joined = {
         name: np.concatenate(parts) if parts else np.empty(0, np.int64) for name, parts in columns.items()

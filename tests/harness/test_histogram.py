@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from harness import histogram
-from harness.histogram import HIGHEST, LOWEST, SIZE, Histogram, decode, empty, indices, record
+from harness.histogram import HIGHEST, LOWEST, SIZE, Histogram, decode, decode_all, empty, indices, record
 
 EDGES = sorted({max(2**power + step, 0) for power in range(38) for step in (-1, 0, 1)} - {2**37, 2**37 + 1})
 times = st.one_of(st.sampled_from(EDGES), st.integers(0, HIGHEST), st.integers(0, 5000))
@@ -27,7 +27,7 @@ def oracle(values=()):
 def recorded(values):
     counts = empty()
     assert record(counts, np.array(values, np.int64)) == 0
-    return Histogram(counts)
+    return Histogram.of(counts)
 
 
 def test_layout_is_the_oracles():
@@ -89,8 +89,9 @@ def test_a_negative_time_is_a_bug_that_is_named():
 
 
 def test_nothing_recorded_has_no_figures():
-    nothing = Histogram(empty())
-    assert record(nothing.counts, np.array([], np.int64)) == 0
+    counts = empty()
+    assert record(counts, np.array([], np.int64)) == 0
+    nothing = Histogram.of(counts)
     assert nothing.count == 0
     assert nothing.count_above(0) == 0
     with pytest.raises(ValueError, match="without values"):
@@ -124,13 +125,30 @@ def filled(cells):
     counts = empty()
     for index, count in cells.items():
         counts[index] = count
-    return Histogram(counts)
+    return Histogram.of(counts)
 
 
 @given(counted)
 def test_encoding_and_decoding_is_identity(cells):
     ours = filled(cells)
     assert (decode(ours.encode()).counts == ours.counts).all()
+
+
+@given(st.lists(counted, max_size=5))
+def test_decoding_several_at_once_gives_each_alone(several):
+    texts = [filled(cells).encode() for cells in several]
+    for text, cells, one in zip(texts, several, decode_all(texts), strict=True):
+        assert dict(zip(one.used.tolist(), one.held.tolist(), strict=True)) == cells
+        assert one.used.tolist() == decode(text).used.tolist() == sorted(cells)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("bad", ["last count is truncated", f"more than {SIZE} counts", f"{2**48} or more"])
+def test_one_damaged_text_of_several_is_found(bad, place):
+    texts = [recorded([5, 10**6]).encode() for _ in range(3)]
+    texts[place] = FOREIGN[bad]
+    with pytest.raises(ValueError, match=bad):
+        decode_all(texts)
 
 
 @given(counted)

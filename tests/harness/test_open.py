@@ -29,7 +29,7 @@ MILLISECOND = 1_000_000
 def histograms_of(arm, figure, times, forks):
     counts = histogram.empty()
     histogram.record(counts, np.asarray(times, np.int64))
-    text = histogram.Histogram(counts).encode()
+    text = histogram.Histogram.of(counts).encode()
     return [Histograms(arm, fork, long=False, figure=figure, blocks=(text,) * 3) for fork in range(forks)]
 
 

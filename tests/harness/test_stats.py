@@ -86,7 +86,7 @@ def test_ratios_of_nothing_are_not_numbers():
 def recorded(values):
     counts = histogram.empty()
     histogram.record(counts, np.asarray(values, np.int64))
-    return Histogram(counts)
+    return Histogram.of(counts)
 
 
 def test_a_percentile_needs_ten_calls_from_ten_turns():

@@ -110,7 +110,7 @@ def lost(result, arm):
     """Let three of four calls of an arm fail."""
     counts = histogram.empty()
     histogram.record(counts, np.repeat([100_000, histogram.HIGHEST], [500, 1500]))
-    text = histogram.Histogram(counts).encode()
+    text = histogram.Histogram.of(counts).encode()
     kept = [one for one in result.histograms if one.arm != arm]
     kept += [Histograms(arm, fork, long=False, figure="response", blocks=(text,) * 3) for fork in range(5)]
     return replace(result, histograms=tuple(kept))

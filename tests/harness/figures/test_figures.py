@@ -144,9 +144,9 @@ def test_a_percentile_curve_ends_where_ten_calls_are_slower():
     histogram.record(counts, np.arange(1, 1001) * 1000)
     rarity, times = percentiles.outline(counts, np.full(50, 1_000_000))
     assert rarity[-1] == pytest.approx(100, rel=0.03)
-    assert Histogram(counts).count_above(int(times[-1])) >= 10
+    assert Histogram.of(counts).count_above(int(times[-1])) >= 10
     at = int(np.flatnonzero(rarity == 2)[0])
-    assert times[at] == Histogram(counts).quantile(0.5)
+    assert times[at] == Histogram.of(counts).quantile(0.5)
     assert (np.diff(times) >= 0).all()
 
 
