@@ -11,7 +11,7 @@ from harness.decide import stats
 from harness.decide.comparison import Estimate
 from harness.decide.rounds import WHOLE, Rounds, Rows
 from harness.decide.stats import Numbers
-from harness.histogram import HIGHEST, UPPER, Histogram
+from harness.histogram import HIGHEST, SIZE, UPPER, Histogram
 
 FORKS_FOR_INTERVAL = 4
 """With three, Student's t has two degrees of freedom and the interval is ten standard errors wide or more."""
@@ -39,29 +39,52 @@ def of_effects(effects: Numbers, half: float | None) -> Estimate:
     return _around(value, half)
 
 
-def of_quantile(forks: Sequence[Sequence[Histogram]], q: float, merged: Histogram | None = None) -> Estimate:
-    """Give quantile `q` in ns of all blocks of all `forks` together, with its bounds.
+def of_quantile(forks: Sequence[Sequence[Histogram]], q: float) -> Estimate:
+    """Give quantile `q` in ns of all blocks of all `forks` together, with its bounds; see `of_quantiles`."""
+    return of_quantiles(forks, [q], merge(forks))[0]
 
-    `merged` is all of them in one, where the caller has it.
+
+def merge(forks: Sequence[Sequence[Histogram]]) -> Histogram:
+    """Give all times of all forks, one or more, together."""
+    blocks = [block for fork in forks for block in fork]
+    return blocks[0].merge(*blocks[1:])
+
+
+def of_quantiles(
+    forks: Sequence[Sequence[Histogram]], qs: Sequence[float], merged: Histogram
+) -> list[Estimate]:
+    """Give quantiles in ns of all blocks of all `forks`, which are `merged` in one, with their bounds.
 
     From `FORKS_FOR_INTERVAL` on by bootstrap over forks, then their blocks; with fewer the range of the
     forks' quantiles; with one by bootstrap over its blocks. No fork and no block may be empty.
     """
-    blocks = [block for fork in forks for block in fork]
-    merged = merged or blocks[0].merge(*blocks[1:])
-    value = float(merged.quantile(q))
-    if value >= HIGHEST:  # calls that failed, or that nobody made
-        return Estimate(float("inf"), None, None, "none")
+    units = len(forks) if len(forks) > 1 else len(forks[0])
+    values = [float(merged.quantile(q)) for q in qs]
     if 1 < len(forks) < FORKS_FOR_INTERVAL:
-        each = [fork[0].merge(*fork[1:]).quantile(q) for fork in forks]
-        return Estimate(value, float(min(each)), float(max(each)), "spread")
-    units = len(forks) if len(forks) > 1 else len(blocks)
-    if units == 1:
-        return Estimate(value, None, None, "none")
-    cells = np.stack([block.counts[merged.used] for block in blocks])
-    ranks = stats.resampled_ranks(cells, stats.weights([len(fork) for fork in forks]), q)
-    half = stats.widen(np.log(UPPER[merged.used][ranks]), units)
-    return _around(value, half, "interval" if len(forks) > 1 else "spread")
+        each = [merge([fork]) for fork in forks]
+        ends = [sorted(float(fork.quantile(q)) for fork in each) for q in qs]
+        found = [Estimate(value, one[0], one[-1], "spread") for value, one in zip(values, ends, strict=True)]
+    elif units == 1:
+        found = [Estimate(value, None, None, "none") for value in values]
+    else:
+        basis = "interval" if len(forks) > 1 else "spread"
+        running, weights = _running(forks, merged), stats.weights([len(fork) for fork in forks])
+        samples = [np.log(UPPER[merged.used][stats.resampled_ranks(running, weights, q)]) for q in qs]
+        halves = [stats.widen(one, units) for one in samples]
+        found = [_around(value, half, basis) for value, half in zip(values, halves, strict=True)]
+    # Calls that failed, or that nobody made, are endless.
+    return [one if one.value < HIGHEST else Estimate(float("inf"), None, None, "none") for one in found]
+
+
+def _running(forks: Sequence[Sequence[Histogram]], merged: Histogram) -> Numbers:
+    """Give running counts, shape (used buckets, blocks)."""
+    blocks = [block for fork in forks for block in fork]
+    column = np.empty(SIZE, np.int64)
+    column[merged.used] = np.arange(len(merged.used))
+    cells = np.zeros((len(merged.used), len(blocks)))
+    for place, block in enumerate(blocks):
+        cells[column[block.used], place] = block.held
+    return np.cumsum(cells, axis=0, out=cells)
 
 
 def _around(value: float, half: float | None, basis: str = "spread") -> Estimate:
@@ -94,8 +117,8 @@ def _medians(ours: NDArray[np.int64], theirs: NDArray[np.int64], block: NDArray[
     ratios = np.log(ours[known] / theirs[known])
     order = np.argsort(ratios, kind="stable")
     count = int(block[-1]) + 1
-    cells = (block[known][order] == np.arange(count)[:, None]).astype(np.int64)
-    return ratios[order][stats.resampled_ranks(cells, stats.weights([count]), 0.5)]
+    running = np.cumsum(block[known][order][:, None] == np.arange(count), axis=0, dtype=np.float64)
+    return ratios[order][stats.resampled_ranks(running, stats.weights([count]), 0.5)]
 
 
 def _sums(rounds: Rounds, metric: str, rows: Rows, block: NDArray[np.int64]) -> Numbers:

@@ -10,7 +10,7 @@ from harness import histogram
 from harness.decide import rounds as costs
 from harness.decide import stats
 from harness.decide.comparison import DOUBTFUL, INVALID, SHARED, VALID, ArmFigures, Estimate, Finding, Ratio
-from harness.decide.estimates import of_effects, of_quantile, spread
+from harness.decide.estimates import merge, of_effects, of_quantile, of_quantiles, spread
 from harness.decide.rounds import Rounds, effects
 from harness.histogram import Histogram
 from harness.results import ResultError
@@ -72,12 +72,11 @@ def _percentiles(rounds: Rounds, arm: int, *, long: bool) -> tuple[Estimate | No
     forks = histograms(rounds, arm, "response", long=long)
     if not forks:
         return None, None
-    blocks = [block for fork in forks for block in fork]
-    merged = blocks[0].merge(*blocks[1:])
-    p99 = of_quantile(forks, 0.99, merged)
+    merged = merge(forks)
+    p50, p99 = of_quantiles(forks, (0.5, 0.99), merged)
     longest = rounds.turns.max[rounds.rows(arm, long=long)]
     shown = np.isinf(p99.value) or stats.supported(merged, longest, int(p99.value))
-    return of_quantile(forks, 0.5, merged), p99 if shown else None
+    return p50, p99 if shown else None
 
 
 def _lag(rounds: Rounds, arm: int) -> Estimate | None:

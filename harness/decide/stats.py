@@ -43,6 +43,18 @@ def bounds(values: Numbers, alpha: float) -> tuple[float, float]:
     return mean - half, mean + half
 
 
+def median(values: Numbers) -> float:
+    """Give the median of one or more values as `numpy.median` does, which takes ten times as long for few.
+
+    NaN where one of them is, and between −∞ and ∞.
+    """
+    ordered, half = np.sort(values), len(values) // 2  # NaN would be last
+    if np.isnan(ordered[-1]):
+        return float("nan")
+    high = float(ordered[half])
+    return high if len(values) % 2 else (float(ordered[half - 1]) + high) / 2
+
+
 def median_ln_ratio(ours: Numbers, theirs: Numbers) -> float:
     """Give the median of ln(ours / theirs) over pairs; NaN where there is no pair.
 
@@ -51,7 +63,7 @@ def median_ln_ratio(ours: Numbers, theirs: Numbers) -> float:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = np.log(np.asarray(ours, float)) - np.log(np.asarray(theirs, float))
     ratios = ratios[~np.isnan(ratios)]
-    return float(np.median(ratios)) if len(ratios) else float("nan")
+    return median(ratios) if len(ratios) else float("nan")
 
 
 def ratio(cost: float, units: float) -> float:
@@ -97,13 +109,12 @@ def _weights(sizes: tuple[int, ...], count: int) -> Numbers:
     return weights
 
 
-def resampled_ranks(cells: NDArray[np.integer], weights: Numbers, q: float) -> NDArray[np.int64]:
+def resampled_ranks(running: Numbers, weights: Numbers, q: float) -> NDArray[np.int64]:
     """Find the column at which each resample's running count reaches a share `q` of its total.
 
-    `cells` are counts, shape (blocks, columns); `weights` as from `weights`. Gives one column a resample.
-    Bisects on running counts, since summing every resample's histogram would cost a hundred times as much.
+    `running` are running counts, shape (columns, blocks); `weights` as from `weights`. Gives one column a
+    resample. Bisects, since summing every resample's histogram would cost a hundred times as much.
     """
-    running = np.ascontiguousarray(np.cumsum(cells, axis=1).T, np.float64)
     wanted = np.maximum(np.floor(q * (weights @ running[-1]) + 0.5), 1)
     low = np.zeros(len(weights), np.int64)
     high = np.full(len(weights), len(running) - 1)
