@@ -29,6 +29,8 @@ SECOND_HALF = (0.5, 1.0)
 
 ASKED_AGAIN = 128
 """Trials of which is kept what everyone who decides asks anew: figures, claims, crossovers, drawings."""
+_PAIRS = 96
+"""Effects that are asked for of a trial, about: six arms by three metrics, their halves and long turns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +146,7 @@ def _p50(turns: Turns, pair: Pair, counts: Counts) -> tuple[float, float]:
     known = (turns.p50[pair[0]] > 0) & (turns.p50[pair[1]] > 0)
     costs = [endless(turns.p50[rows[known]]) / count for rows, count in zip(pair, counts, strict=True)]
     with np.errstate(invalid="ignore"):
-        difference = float(np.median(costs[0] - costs[1])) if known.any() else float("nan")
+        difference = stats.median(costs[0] - costs[1]) if known.any() else float("nan")
     return stats.median_ln_ratio(*costs), difference
 
 
@@ -220,18 +222,31 @@ def effects(
 
     `metric` is ``p50`` (median over rounds of the rounds' ratios), ``time`` and ``cpu`` (ratio of sums over
     rounds), or ``typical time`` (median over rounds of the rounds' time per call, which leaves bursts out).
-    NaN where a fork says nothing.
+    NaN where a fork says nothing. Both are shared by all who ask the same, and cannot be written to.
     """
+    return _effects(rounds, metric, arm, base, long, part)
+
+
+@lru_cache(maxsize=ASKED_AGAIN * _PAIRS)
+def _effects(
+    rounds: Rounds,
+    metric: str,
+    arm: int,
+    base: int,
+    long: bool,  # noqa: FBT001 -- by position, so that the same question always has the same key
+    part: tuple[float, float],
+) -> tuple[Numbers, Numbers]:
     if metric == "cpu" and any(rounds.result.trial.arms[each].beside for each in (arm, base)):
         # It is for calls of two sizes, in a proportion that is not the same for two arms.
-        nothing = np.full(rounds.forks, np.nan)
+        nothing = np.broadcast_to(np.nan, rounds.forks)
         return nothing, nothing
     counts = messages(rounds.result, rounds.name(arm)), messages(rounds.result, rounds.name(base))
     found = [
         _EFFECTS[metric](rounds.turns, pair, counts) for pair in rounds.pairs(arm, base, long=long, part=part)
     ]
-    ratios, differences = np.array(found, float).reshape(-1, 2).T
-    return ratios, differences
+    both = np.array(found, float).reshape(-1, 2).T
+    both.flags.writeable = False
+    return both[0], both[1]
 
 
 def messages(result: Result, arm: str) -> int:
