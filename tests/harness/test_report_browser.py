@@ -139,6 +139,46 @@ def test_nothing_is_wider_than_the_screen(visit, width):
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "column"), [(320, 1), (390, 1), (1440, -1)])
+def test_a_table_can_be_read_without_scrolling(visit, width, column, scheme):
+    """On a phone up to the ratio, which is the answer; on a desk to the last column."""
+    tab = visit(width, scheme)
+    table = tab.locator("table.sortable").first
+    assert "ratio" in table.locator("thead th").nth(1).inner_text()
+    parts = table.evaluate(
+        """(table, column) => [table.caption, ...[...table.rows].map((row) => [...row.cells].at(column))]
+            .flatMap((each) => [each, ...each.querySelectorAll("span, svg")])
+            .filter((each) => each.tagName !== "CAPTION")
+            .map((each) => each.getBoundingClientRect().toJSON())""",
+        column,
+    )
+    assert len(parts) > 12
+    assert min(each["left"] for each in parts) >= 0
+    shown = table.evaluate("table => table.parentElement.getBoundingClientRect().toJSON()")
+    assert max(each["right"] for each in parts) <= shown["right"] <= width
+
+
+def test_on_a_desk_the_tables_of_the_sample_are_whole(browser, tmp_path):
+    (run,) = SAMPLE.glob("*-unary")
+    found = stored.read_all(run)
+    file = tmp_path / "report.html"
+    file.write_text(report.render(found, compare.answer(found)), encoding="utf-8")
+    with opened(browser, file) as go:
+        tables = go(1440).locator(".scroll:has(> table.sortable)").all()
+        assert len(tables) == len(found)
+        for table in tables:
+            assert table.evaluate("each => each.scrollWidth - each.clientWidth") == 0
+
+
+@pytest.mark.parametrize("width", [390, 640, 1440])
+def test_a_caption_wraps_within_what_is_seen(visit, width):
+    tab = visit(width)
+    for caption in tab.locator(".scroll caption:not(.heard)").all():
+        fits = "each => each.firstElementChild.clientWidth <= each.closest('.scroll').clientWidth"
+        assert caption.evaluate(fits), caption.inner_text()
+
+
 def test_the_theme_follows_the_system_and_the_reader(visit):
     ground = "getComputedStyle(document.body).backgroundColor"
     light, dark = visit(scheme="light"), visit(scheme="dark")
