@@ -46,7 +46,7 @@ forks   = 5
 baseline = {baseline}
 
 # A service of your own, as module:Class, or one message that is sent and comes back, as module:Struct;
-# and which method of a service is called, else the first that fits. See README, "Your own messages".
+# and which method of a service is called, else the first that fits. See README, "Your own service".
 {service}
 {message}
 #method  = "Quote"

@@ -87,7 +87,8 @@ class Commands(click.Group):
 
 @click.command(
     cls=Commands,
-    epilog="Exit codes: 0 fine, 1 regression, 2 usage, 3 unclear, 4 invalid measurement, 130 interrupted.",
+    epilog="Exit codes: 0 fine, 1 regression, 2 usage, 3 unclear, 4 invalid measurement, 70 a defect, "
+    "130 interrupted.",
 )
 @click.version_option(VERSION, prog_name="rpcduel", message="%(prog)s %(version)s")
 def group() -> None:

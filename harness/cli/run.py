@@ -72,7 +72,9 @@ def _words(_context: click.Context, _parameter: click.Parameter, text: str | Non
     help="Measuring time of the whole run; else the scenario's own.",
 )
 @click.option("--forks", type=int, metavar="N", help=f"Fresh starts of every process; else {_FORKS}.")
-@click.option("--quick", is_flag=True, help="16 users, one fork, at most 30 s: a first look.")
+@click.option(
+    "--quick", is_flag=True, help=f"16 users, one fork, {_QUICK_SECONDS:.0f} s of measuring: a first look."
+)
 @click.option("--seed", type=int, metavar="N", help="Of the order of turns; else by chance, and stored.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and stop.")
 @click.option("--strict", is_flag=True, help="Exit with 4 when a figure is doubtful, too.")

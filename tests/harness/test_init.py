@@ -223,3 +223,10 @@ def test_it_runs(tmp_path):
     assert ran.returncode == 0, ran.stderr
     (found,) = results.read_all(results.newest(tmp_path / "results"))
     assert [arm.name for arm in found.trial.arms] == ["tcp-msgpack", "tcp-json", "floor"]
+
+
+def test_a_suite_sends_nobody_to_a_heading_that_there_is_not():
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    headings = re.findall(r'See README, "([^"]+)"', starter.write().replace("\n# ", " "))
+    assert headings
+    assert all(f"\n## {heading}\n" in readme for heading in headings)
