@@ -12,21 +12,30 @@ import sys
 from time import perf_counter
 
 from locust import User, events, task
+from locust.env import Environment
+from locust.runners import Runner, WorkerRunner
 
 import stacks
 from scenarios.catalog import TIMEOUT
 from scenarios.samples import sample
 from stacks import service
 from stacks.base import Address, Options
-from stacks.errors import CallError
+from stacks.errors import AddressError, CallError, StackError
 
 STACK = os.environ.get("RPCDUEL_STACK", stacks.DEFAULTS[0])
 SAMPLE = os.environ.get("RPCDUEL_SAMPLE", "small")
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
-def _patch(**_: object) -> None:
-    stacks.find(STACK)
+def _prepare(environment: Environment, runner: Runner, **_: object) -> None:
+    try:
+        if not isinstance(runner, WorkerRunner):  # whose master sends the host along later
+            Address.parse(environment.host or "")
+        stacks.find(STACK)
+    except AddressError as error:
+        sys.exit(f"--host says where `rpcduel serve {STACK}` listens: {error}")
+    except StackError as error:
+        sys.exit(f"RPCDUEL_STACK: {error}")
     if "grpc" in sys.modules:
         from grpc.experimental.gevent import init_gevent  # noqa: PLC0415 -- not every stack has gRPC
 
