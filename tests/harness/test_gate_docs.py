@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -50,10 +51,28 @@ def test_ci_files_are_yaml_and_call_the_gate_with_options_that_there_are(name):
         else [{"run": line} for line in jobs["rpcduel"]["script"]]
     )
     (called,) = [step["run"] for step in steps if step.get("run", "").startswith("rpcduel gate")]
-    arguments = shlex.split(called, comments=True)[2:]
+    arguments = shlex.split(called.partition(" || ")[0], comments=True)[2:]
     assert arguments[0] == "gate.toml"
     made = command.command.make_context("gate", list(arguments))
     assert [form for form, _ in made.params["files"]] == ["md", "junit"]
+
+
+def outcome(script, code):
+    """Run a step as GitHub's shell does, with a gate that exits with `code`; gives the step's own code."""
+    script = f"rpcduel() {{ return {code}; }}\n{script}"
+    return subprocess.run(["bash", "-e", "-c", script], capture_output=True, check=False).returncode
+
+
+def test_both_ci_files_let_unclear_pass_and_nothing_else():
+    gitlab, github = (
+        yaml.safe_load((DOCS / "ci" / name).read_text(encoding="utf-8"))
+        for name in ("gitlab-ci.yml", "github-actions.yml")
+    )
+    assert gitlab["rpcduel"]["allow_failure"] == {"exit_codes": [3]}
+    (step,) = [
+        each["run"] for each in github["jobs"]["gate"]["steps"] if "rpcduel gate" in each.get("run", "")
+    ]
+    assert [code for code in (0, 1, 2, 3, 4, 70, 130) if outcome(step, code) == 0] == [0, 3]
 
 
 def test_every_option_is_told_of_in_the_docs():
