@@ -353,7 +353,9 @@ def test_what_is_true_of_all_arms_is_said_once(made):
 
     def doubtful(candidate):
         found = compare(base, candidate, Known("file"))
-        return [line.partition(": others")[0] for line in changes.render(found) if "doubtful: " in line]
+        return [
+            line.partition(": other processes")[0] for line in changes.render(found) if "doubtful: " in line
+        ]
 
     assert doubtful(busy(1, 16)) == ["  doubtful: all arms"]
     assert doubtful(busy(16)) == ["  doubtful: all arms (16 users)"]

@@ -211,14 +211,19 @@ def test_a_regression_exits_with_1_and_tells_everybody(tmp_path):
     assert ET.parse(tmp_path / "gate.xml").getroot().attrib["failures"] == "1"
 
 
+def crowded(found):
+    """Give the code and the outcome of a gate beside which other tests took too much of the machine."""
+    return [(3, "unclear")] if "other processes used" in found.stdout else []
+
+
 def test_the_same_passes_as_json(tmp_path):
     specs = ["--base", "tcp-msgpack", "--candidate", "tcp-msgpack", "--metrics", "cpu"]
     found = rpcduel(*specs, *BRIEF, *FAR, "--json", cwd=tmp_path)
 
-    assert found.returncode == 0, found.stdout + found.stderr
-    assert found.stderr == ""
     told = json.loads(found.stdout)
-    assert (told["outcome"], told["forks"]) == ("same", 4)
+    assert (found.returncode, told["outcome"]) in ((0, "same"), *crowded(found)), found.stdout
+    assert found.stderr == ""
+    assert told["forks"] == 4
     assert [each["metric"] for each in told["verdicts"]] == ["cpu"]
 
 
@@ -349,4 +354,5 @@ def test_the_worked_example_does_what_the_docs_say(tmp_path, candidate, code):
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     quick = ["--looks", "4", "--seconds", "0.8", "--tolerance", "10%", "--detect", "60%", "--metrics", "cpu"]
     found = rpcduel("gate.toml", "--candidate", candidate, *quick, cwd=place, PATH=path)
-    assert found.returncode == code, found.stdout + found.stderr
+    codes = (code, *(3 for _ in crowded(found))) if code == 0 else (code,)
+    assert found.returncode in codes, found.stdout + found.stderr

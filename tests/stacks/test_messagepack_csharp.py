@@ -145,7 +145,9 @@ def test_the_last_datetime_of_dotnet_is_read_or_named(codec):
     if codec is ARRAYS["msgpack"].codec(Parcel):
         assert codec.decode(array(sent=written)).sent == datetime.max.replace(tzinfo=UTC)
     else:
-        with pytest.raises(ProtocolError, match=r"^Parcel: not to be decoded: year 10000 is out of range"):
+        with pytest.raises(
+            ProtocolError, match=r"^Parcel: not to be decoded: (year 10000|Timestamp) is out of range"
+        ):
             codec.decode(array(sent=written))
 
 
