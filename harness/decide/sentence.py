@@ -17,6 +17,7 @@ from harness.results import Trial
 
 _LARGE = ((100, 0), (10, 1))
 """From which ratio on how many decimals are shown."""
+_SMALL = 0.1
 _NARROW = 0.01
 
 
@@ -158,10 +159,12 @@ def bounds(estimate: Estimate, kind: str = "") -> str:
 
 
 def _decimals(estimate: Estimate) -> int:
-    """Give two decimals for ratios about 1, fewer for large ones, one more where bounds would coincide."""
+    """Give two decimals for ratios about 1, fewer for large ones, one more for small and narrow ones."""
     for large, decimals in _LARGE:
         if estimate.value >= large:
             return decimals
+    if estimate.value < _SMALL:
+        return 3
     if estimate.low is None or estimate.high is None:
         return 2
     return 3 if estimate.high - estimate.low < _NARROW else 2

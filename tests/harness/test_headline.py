@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from harness.decide import sentence
 from harness.decide.comparison import ArmFigures, Comparison, Estimate, Finding, Ratio
 from harness.show import headline
 
@@ -215,3 +216,17 @@ def test_points_are_named_by_what_varies():
     assert headline.points([point(), point()]) == ["1 user, sample small (1)", "1 user, sample small (2)"]
     assert headline.points([point(open="10 %"), point(open="50 %")]) == ["10 % due", "50 % due"]
     assert headline.points([]) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "shown"),
+    [
+        (0.0864, 0.0778, 0.0944, "0.086× (0.078 to 0.094)"),
+        (0.5, 0.45, 0.55, "0.50× (0.45 to 0.55)"),
+        (1.002, 1.001, 1.003, "1.002× (1.001 to 1.003)"),
+        (42.31, 40.0, 44.0, "42.3× (40.0 to 44.0)"),
+    ],
+)
+def test_a_ratio_has_as_many_decimals_as_it_takes(value, low, high, shown):
+    estimate = Estimate(value, low, high, "interval")
+    assert sentence.show(estimate) + sentence.bounds(estimate) == shown

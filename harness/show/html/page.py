@@ -49,7 +49,7 @@ def render(results: Sequence[Result], answer: Answer) -> str:
         unmoved=tuple(map(words.clean, answer.unmoved)),
         parts=found,
         lists=[(heading, each) for heading, each in words.lists(answer) if heading != words.UNMOVED],
-        claims=verdicts.judge(answer.claims),
+        claims=[] if ruled else verdicts.judge(answer.claims),
         claims_by=claims.RULES,
         ruled=ruled,
         ruled_plots=[plot for plot in drawn if plot.kind == gate.KEY],
