@@ -101,7 +101,8 @@ def _chance(first: Numbers, second: Numbers) -> float:
     total = sum(parts)
     if not total:
         return 0.0
-    freedom = total**2 / sum(
-        part**2 / (len(values) - 1) for part, values in zip(parts, (first, second), strict=True)
+    # As shares of their sum, since squares of small variances would be lost (0/0).
+    freedom = 1 / sum(
+        (part / total) ** 2 / (len(values) - 1) for part, values in zip(parts, (first, second), strict=True)
     )
     return float(2 * stdtr(freedom, -abs(second.mean() - first.mean()) / np.sqrt(total)))

@@ -18,6 +18,7 @@ from harness.measure import holdings
 from scenarios.load import Open
 
 ROUNDS = 60
+TINY = 1e-150  # the square of a variance below it is lost, with scipy too
 MIB = 2**20
 
 
@@ -95,5 +96,12 @@ def test_holdings_of_a_process_are_read():
 def test_the_chance_of_a_step_is_that_of_welchs_test(first, second):
     before, after = np.array(first, float), np.array(second, float)
     assume(np.ptp(before) and np.ptp(after))
+    assume(min(before.var(), after.var()) > TINY)
     wanted = distributions.ttest_ind(after, before, equal_var=False).pvalue
     assert soak._chance(before, after) == pytest.approx(wanted, rel=1e-6, abs=1e-12)
+
+
+def test_the_chance_of_a_step_is_known_for_steps_that_are_tiny():
+    before, after = np.array([0.0, 1.0, 2.0, 1.0]), np.array([3.0, 5.0, 4.0, 4.0])
+    assert soak._chance(before * 1e-120, after * 1e-120) == pytest.approx(soak._chance(before, after))
+    assert soak._chance(np.array([0.0, 5e-324]), np.array([0.0, 5e-324])) == 0.0
