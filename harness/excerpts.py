@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 import stacks
 from harness.results import LeftOut, Trial
+from harness.wish import Wish
 from scenarios import catalog
 from scenarios.arm import SpecError
 from scenarios.catalog import Scenario
 from stacks.errors import StackError
-
-if TYPE_CHECKING:
-    from harness.plan import Wish
 
 _CHOSEN = ("arms", "baseline", "users", "samples", "method", "service")
 

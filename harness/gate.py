@@ -11,8 +11,8 @@ import msgspec
 from harness import plan
 from harness.decide import rounds
 from harness.decide.gate import Rule
-from harness.plan import MOST_FORKS, Wish
 from harness.results import Trial
+from harness.wish import MOST_FORKS, MOST_SECONDS, Wish
 from scenarios import catalog
 from scenarios.arm import Arm, SpecError, name_all
 
@@ -118,8 +118,8 @@ def _check(rule: Rule, seconds: float) -> None:
     if not looks or list(looks) != sorted(set(looks)) or not _FEWEST <= looks[0] <= looks[-1] <= MOST_FORKS:
         shown = ",".join(map(str, looks))
         raise SpecError(f"looks {shown!r}: write ascending numbers of forks, from {_FEWEST} to {MOST_FORKS}")
-    if not (math.isfinite(seconds) and 0 < seconds <= plan.MOST_SECONDS):
-        raise SpecError(f"seconds={seconds:g}: must be more than 0 and at most {plan.MOST_SECONDS:.0f}")
+    if not (math.isfinite(seconds) and 0 < seconds <= MOST_SECONDS):
+        raise SpecError(f"seconds={seconds:g}: must be more than 0 and at most {MOST_SECONDS:.0f}")
 
 
 def _check_alike(base: Arm, other: Arm) -> None:

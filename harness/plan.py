@@ -13,9 +13,10 @@ import stacks
 from harness import eligibility, excerpts, twins
 from harness.eligibility import Point
 from harness.results import LeftOut, Trial
+from harness.wish import Wish, check
 from scenarios import arm as arms
 from scenarios import catalog, slo
-from scenarios.arm import Arm, SpecError
+from scenarios.arm import FLOOR, Arm, SpecError
 from scenarios.catalog import Scenario
 from scenarios.load import WAITING, Arrivals, Open, parse_rate
 from stacks import examples
@@ -23,33 +24,9 @@ from stacks import service as services
 from stacks.base import Kind, Method, Service, Stack
 from stacks.errors import StackError
 
-FLOOR = Arm(name="floor", stack="floor")
-MOST_USERS = 10_000
-MOST_FORKS = 200
-MOST_WAITING = 1_000_000
 _FEWEST_DUE = 10
 """Calls in a turn of an open loop."""
-MOST_SECONDS = 86_400.0
 _PART_BYTES = 100 * 1024
-
-
-class Wish(msgspec.Struct, frozen=True):
-    """What the user asked for; empty where the scenario's own choice holds."""
-
-    scenario: str = "unary"
-    arms: tuple[Arm, ...] = ()
-    baseline: str = ""
-    users: tuple[int, ...] = ()
-    samples: tuple[str, ...] = ()
-    seconds: float | None = None
-    forks: int | None = None
-    service: str = services.DEFAULT
-    method: str = ""
-    rates: tuple[str, ...] = ()
-    """Of an open loop, as `scenarios.load.parse_rate` reads them."""
-    arrivals: str = ""
-    waiting: int | None = None
-    slo: str = ""
 
 
 def trials(wish: Wish) -> list[Trial]:
@@ -58,7 +35,7 @@ def trials(wish: Wish) -> list[Trial]:
     if scenario is None:
         known = ", ".join(catalog.SCENARIOS)
         raise SpecError(f"there is no scenario {wish.scenario!r}; scenarios are: {known}")
-    _check(wish)
+    check(wish)
     if scenario.made_of:
         return _made_of(wish, scenario)
     own = _planned(wish, scenario)
@@ -321,33 +298,3 @@ def _groups(named: Sequence[Arm], baseline: str, scenario: Scenario) -> list[lis
     # Trials of about equal size: a round's length, and so what noise it lets in, is then about equal, too.
     count = -(-len(rest) // size)
     return [base + rest[k::count] for k in range(count)]
-
-
-def _check(wish: Wish) -> None:
-    for users in wish.users:
-        if not 1 <= users <= MOST_USERS:
-            raise SpecError(f"users={users}: must be from 1 to {MOST_USERS}")
-    for sample in wish.samples:
-        examples.bytes_of(sample)
-    _check_open(wish, catalog.SCENARIOS[wish.scenario])
-    if wish.forks is not None and not 1 <= wish.forks <= MOST_FORKS:
-        raise SpecError(f"forks={wish.forks}: must be from 1 to {MOST_FORKS}")
-    if wish.seconds is not None and not 0 < wish.seconds <= MOST_SECONDS:
-        raise SpecError(f"seconds={wish.seconds:g}: must be more than 0 and at most {MOST_SECONDS:.0f}")
-    for arm in wish.arms:
-        if arm.name == FLOOR.name or arm.stack == FLOOR.stack:
-            raise SpecError("the floor takes part in every trial by itself; leave it out")
-
-
-def _check_open(wish: Wish, scenario: Scenario) -> None:
-    for rate in wish.rates:
-        parse_rate(rate)
-    if (wish.rates or wish.arrivals or wish.waiting is not None) and not scenario.rates:
-        opened = ", ".join(name for name, one in catalog.SCENARIOS.items() if one.rates)
-        raise SpecError(f"{wish.scenario} is a closed loop, which has no rate; open loops are: {opened}")
-    if wish.slo and not scenario.slo:
-        raise SpecError(f"{wish.scenario} asks for no slo; the scenario slo does")
-    if wish.arrivals and wish.arrivals not in tuple(Arrivals):
-        raise SpecError(f"arrivals {wish.arrivals!r}: must be one of {', '.join(Arrivals)}")
-    if wish.waiting is not None and not 0 <= wish.waiting <= MOST_WAITING:
-        raise SpecError(f"waiting={wish.waiting}: must be from 0 to {MOST_WAITING}")

@@ -61,6 +61,10 @@ class Arm(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who plays the turns: ``locust``; for doctor also ``bare`` (no harness) and ``plain`` (no gevent)."""
 
 
+FLOOR = Arm(name="floor", stack="floor")
+"""Takes part in every trial: a bare ping-pong of the same bytes, to which others are held."""
+
+
 def parse(spec: str) -> Arm:
     """Read a SPEC; an arm without a name has the empty one until `name_all`.
 

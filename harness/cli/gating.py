@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from harness.decide.gate import Decision, Rule
     from harness.gate import Question
     from harness.measure.observer import Observer
-    from harness.plan import Wish
     from harness.results import Trial
     from harness.suite import GateTable
+    from harness.wish import Wish
     from scenarios.arm import Arm
 
 
@@ -86,8 +86,8 @@ def question(
     from harness import suite as suites
     from harness.cli import wishes
     from harness.decide.gate import Rule
-    from harness.plan import Wish
     from harness.suite import GateTable
+    from harness.wish import Wish
 
     wish, table = suites.read_gate(suite) if suite else (Wish(), GateTable())
     wish = wishes.overridden(

@@ -42,7 +42,7 @@ def command(file: Path, names: str, service: str, message: str, *, force: bool) 
 def _check(names: list[str], service: str) -> None:
     """Raise an error that names what is wrong with stacks or service, so that the suite runs."""
     from harness import plan
-    from harness.plan import Wish
+    from harness.wish import Wish
     from scenarios.arm import Arm
     from stacks import service as services
 

@@ -9,6 +9,7 @@ from scipy.special import stdtrit
 
 from harness.measure.fork import warm_up
 from harness.results import Trial
+from scenarios.arm import FLOOR
 from scenarios.catalog import dissected
 
 _START = 1.0
@@ -21,13 +22,12 @@ _TURN_SD = 0.02
 """Standard deviations of a ratio that are typical, between forks and of a second of one arm's turns; what
 they are on a machine `rpcduel doctor` measures."""
 _INTERVAL_FORKS = 4
-_FLOOR = "floor"
 
 
 def intention(trials: Sequence[Trial]) -> str:
     """Say the plan in a line: ``3 arms and the floor × 2 points × 5 forks, about 90 s; ratios to …``."""
     forks = sorted({trial.forks for trial in trials})
-    arms = len({arm.name for trial in trials for arm in trial.arms if not arm.twin_of} - {_FLOOR})
+    arms = len({arm.name for trial in trials for arm in trial.arms if not arm.twin_of} - {FLOOR.name})
     twins = ", twins" if any(arm.twin_of for trial in trials for arm in trial.arms) else ""
     points = len({(t.users, t.sample, t.method, t.part, str(t.open), t.scenario) for t in trials})
     seconds = sum(map(duration, trials))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from harness.plan import Wish
+    from harness.wish import Wish
 
 _CROWD = (16,)
 
@@ -17,7 +17,7 @@ _CROWD = (16,)
 def read(what: Sequence[str]) -> list[Wish]:
     """Read suites and scenario names; the scenario `unary` where there is neither."""
     from harness import suite
-    from harness.plan import Wish
+    from harness.wish import Wish
 
     return [
         suite.read(Path(word)) if word.endswith(".toml") else Wish(scenario=word)

@@ -26,6 +26,7 @@ from harness.decide.crossover import Crossover
 from harness.decide.figures import validity, work_out
 from harness.decide.levels import Level
 from harness.results import Machine, Result
+from scenarios.arm import FLOOR
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -70,7 +71,7 @@ def decide(result: Result) -> Comparison:
     return Comparison(
         scenario=trial.scenario,
         method=", ".join(
-            dict.fromkeys(a.method or trial.method for a in trial.arms if a.stack != rounds.FLOOR)
+            dict.fromkeys(a.method or trial.method for a in trial.arms if a.stack != FLOOR.stack)
         ),
         users=trial.users,
         sample=trial.sample,

@@ -11,10 +11,10 @@ import numpy as np
 from harness import twins
 from harness.decide.comparison import DOUBTFUL, INVALID, Finding
 from harness.decide.findings import find_all
-from harness.decide.rounds import FLOOR, Rounds, arrange, effects
+from harness.decide.rounds import Rounds, arrange, effects
 from harness.decide.stats import Numbers
 from harness.results import Result, Run, Trial
-from scenarios.arm import Arm
+from scenarios.arm import FLOOR, Arm
 
 SAME = ("stack", "hops", "channel", "method", "tls", "streams", "beside", "work", "driver")
 """Fields of `Arm` that say what it does; arms that differ in one are no counterparts."""
@@ -102,12 +102,12 @@ class Played:
 
     def _findings(self) -> Iterator[Finding]:
         for part in self.parts:
-            yield from (each for each in part.findings if each.arm in ("", self.arm.name, FLOOR))
+            yield from (each for each in part.findings if each.arm in ("", self.arm.name, FLOOR.name))
 
 
 def _said(finding: Finding) -> str:
     text = finding.text.strip().partition("\n")[0]
-    return f"the floor: {text}" if finding.arm == FLOOR else text
+    return f"the floor: {text}" if finding.arm == FLOOR.name else text
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from harness.decide.comparison import INVALID
 from harness.decide.estimates import FORKS_FOR_INTERVAL
 from harness.decide.findings import find_all
 from harness.results import Result
+from scenarios.arm import FLOOR
 from scenarios.catalog import SCENARIOS
 from stacks.examples import bytes_of
 
@@ -52,7 +53,7 @@ def _of_series(results: Sequence[Result]) -> Iterator[Crossover]:
     ordered = sorted(results, key=lambda result: bytes_of(result.trial.sample))
     points = [_Point(costs.arrange(result)) for result in ordered]
     trial = ordered[0].trial
-    pairs = list(combinations([k for k, arm in enumerate(trial.arms) if arm.stack != costs.FLOOR], 2))
+    pairs = list(combinations([k for k, arm in enumerate(trial.arms) if arm.stack != FLOOR.stack], 2))
     # Every pair is looked at in every sample (Bonferroni).
     confidence = 1 - (1 - stats.CONFIDENCE) / max(1, len(pairs) * len(points))
     for one, other in pairs:

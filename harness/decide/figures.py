@@ -14,6 +14,7 @@ from harness.decide.estimates import merge, of_effects, of_quantile, of_quantile
 from harness.decide.rounds import Rounds, effects
 from harness.histogram import Histogram
 from harness.results import ResultError
+from scenarios.arm import FLOOR
 
 LAG, SERVICE = "lag", "service"
 """Histograms of open loops."""
@@ -139,7 +140,7 @@ def bound_by(rounds: Rounds, arm: int, *, long: bool) -> str:
 
 def _times_floor(rounds: Rounds, arm: int, lost: Iterable[str], *, long: bool) -> float | None:
     """Give p50 as a multiple of the floor's, paired round by round; 1 for the floor itself."""
-    if rounds.floor is None or not {costs.FLOOR, rounds.name(arm)}.isdisjoint(lost):
+    if rounds.floor is None or not {FLOOR.name, rounds.name(arm)}.isdisjoint(lost):
         return None
     found, _ = effects(rounds, "p50", arm, rounds.floor, long=long)
     return None if np.isnan(found).all() else of_effects(found, None).value

@@ -13,6 +13,7 @@ from harness.decide import stats
 from harness.decide.stats import Numbers
 from harness.histogram import HIGHEST
 from harness.results import Column, Result, ResultError, Turns
+from scenarios.arm import FLOOR
 
 Rows = NDArray[np.int64]
 """Row numbers of `Turns`."""
@@ -21,7 +22,6 @@ OPEN_METRICS = ("p50", "cpu")
 """Of open loops: the time per call would be that at which calls are due."""
 _APART = 2
 """Cores that a hop and a server need not to share one."""
-FLOOR = "floor"
 WHOLE = (0.0, 1.0)
 FIRST_HALF = (0.0, 0.5)
 SECOND_HALF = (0.5, 1.0)
@@ -63,7 +63,7 @@ class Rounds:
     def floor(self) -> int | None:
         """Give the floor's arm, None where there is none."""
         arms = self.result.trial.arms
-        return len(arms) - 1 if arms[-1].name == FLOOR else None
+        return len(arms) - 1 if arms[-1].name == FLOOR.name else None
 
     @property
     def forks(self) -> int:
@@ -86,7 +86,7 @@ class Rounds:
         if trial.open:
             return "p50"
         shared = (len(machine.server_cores) or machine.cores) < _APART
-        contenders = [arm for arm in trial.arms if arm.stack != FLOOR]
+        contenders = [arm for arm in trial.arms if arm.stack != FLOOR.stack]
         hops = sum(bool(arm.hops) for arm in contenders)
         known = not any(arm.at or arm.beside for arm in contenders)  # else there may be no CPU to rank by
         return "cpu" if shared and known and 2 * hops >= len(contenders) > 0 else "time"

@@ -18,10 +18,9 @@ from harness.decide.comparison import DOUBTFUL, INVALID
 from harness.measure.conduct import Interrupted, conduct
 from harness.measure.contender import ArmError
 from harness.measure.observer import Observer, Part
-from harness.plan import FLOOR
 from harness.results import Machine, Result, Trial
 from scenarios import catalog
-from scenarios.arm import Arm
+from scenarios.arm import FLOOR, Arm
 from scenarios.load import Open
 from stacks import service
 

@@ -9,9 +9,8 @@ import numpy as np
 from harness.decide import rounds
 from harness.doctor.bench import Bench, busy_ratio, effects, factor, median_p50, written
 from harness.doctor.check import Check, micros, percent
-from harness.plan import FLOOR
 from harness.results import Result
-from scenarios.arm import Arm
+from scenarios.arm import FLOOR, Arm
 
 _FORKS = 6
 _FORK_SECONDS = 3.0

@@ -18,12 +18,12 @@ from harness.measure.rounds import LongShare, mirrored
 from harness.measure.tally import Row, Tally
 from harness.measure.wire import Played, Turn
 from harness.results import Trial
+from scenarios.arm import FLOOR
 from scenarios.catalog import LONG, LONG_SHARE, settle
 from scenarios.load import Open
 
 T = TypeVar("T")
 
-FLOOR = "floor"
 _WARM_TURNS = 2
 _WARM = 100_000_000
 """Longest warm-up turn in ns, unless the turns themselves are longer: after two of these, or of half of it,
@@ -99,7 +99,7 @@ class Fork:
         """
         for k, contender in self._each():
             books = self._books[k]
-            if books.rate or contender.arm.stack == FLOOR:
+            if books.rate or contender.arm.stack == FLOOR.stack:
                 continue
             if not load.of_capacity:
                 books.rate = load.rate
@@ -112,7 +112,7 @@ class Fork:
         baseline = self._books[names.index(self._trial.baseline)]
         rate = next((books.rate for books in (baseline, *self._books) if books.rate), load.rate)
         for k, contender in self._each():
-            if contender.arm.stack == FLOOR:
+            if contender.arm.stack == FLOOR.stack:
                 self._books[k].rate = rate
 
     def play(self, trial: Trial, fork: int, random: Random, tally: Tally) -> None:

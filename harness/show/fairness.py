@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.results import Result, Run
 from harness.show import units, words
-from scenarios.arm import Arm
+from scenarios.arm import FLOOR, Arm
 from stacks.base import STREAM_LIMIT
 
 ABILITIES = ("deadlines", "cancellation", "metadata", "flow control", "streams", "multiplexing", STREAM_LIMIT)
@@ -52,7 +52,6 @@ class Fairness:
     """For each ability, whether some arms of a trial have it and others have not, the floor left aside."""
 
 
-_FLOOR = "floor"
 _ASKED: tuple[tuple[str, Callable[[Arm, Run], str]], ...] = (
     ("server concurrency", lambda _, run: run.facts.concurrency),
     ("threads", lambda _, run: run.facts.threads),
@@ -80,7 +79,7 @@ _ALWAYS = 9
 def look(results: Iterable[Result]) -> Fairness:
     """Put together what is known of all arms of a run; an instrumented twin is none."""
     trials = [_measured(result) for result in results]
-    pairs = sorted(itertools.chain(*trials), key=lambda pair: pair[0].name == _FLOOR)
+    pairs = sorted(itertools.chain(*trials), key=lambda pair: pair[0].name == FLOOR.name)
     facts = [
         _fact(title, [[(arm.name, ask(arm, run)) for arm, run in trial] for trial in trials])
         for title, ask in _ASKED
@@ -117,11 +116,11 @@ def _versions(name: str, trial: Sequence[tuple[Arm, Run]]) -> list[tuple[str, st
 def _fact(title: str, trials: Sequence[Sequence[tuple[str, str]]]) -> Fact:
     """Group arms by what they say; the floor is shown with its value, and makes no difference by itself."""
     groups: dict[str, list[str]] = {}
-    for arm, text in sorted(itertools.chain(*trials), key=lambda one: one[0] == _FLOOR):
+    for arm, text in sorted(itertools.chain(*trials), key=lambda one: one[0] == FLOOR.name):
         names = groups.setdefault(text, [])
         if arm not in names:
             names.append(arm)
-    contenders = {text: names for text, names in groups.items() if names != [_FLOOR]}
+    contenders = {text: names for text, names in groups.items() if names != [FLOOR.name]}
     return Fact(
         words.clean(title),
         tuple(
@@ -134,4 +133,4 @@ def _fact(title: str, trials: Sequence[Sequence[tuple[str, str]]]) -> Fact:
 
 def _differ(trials: Iterable[Iterable[tuple[str, object]]]) -> bool:
     """Tell whether contenders of one trial say different things: only they are held against each other."""
-    return any(len({said for arm, said in trial if arm != _FLOOR}) > 1 for trial in trials)
+    return any(len({said for arm, said in trial if arm != FLOOR.name}) > 1 for trial in trials)

@@ -10,7 +10,8 @@ from rich.text import Text
 
 from harness.decide.comparison import Estimate
 from harness.show import stage, units, words
-from harness.show.stage import FLOOR, Scene
+from harness.show.stage import Scene
+from scenarios.arm import FLOOR
 
 _BAR = 20
 _LEAST_BAR = 4
@@ -136,7 +137,7 @@ def _columns(scene: Scene, ratios: dict[str, Estimate]) -> tuple[_Column, _Colum
 def _style(name: str, scene: Scene, ratios: dict[str, Estimate]) -> str:
     if name in scene.lost:
         return "red"
-    if name in {scene.baseline, FLOOR}:
+    if name in {scene.baseline, FLOOR.name}:
         return "dim"
     ratio = ratios.get(name)
     return ("bright_red" if ratio.value > 1 else "green") if ratio and stage.resolved(ratio) else ""

@@ -9,8 +9,8 @@ from harness.decide.comparison import Estimate
 from harness.decide.findings import FOREIGN
 from harness.decide.standing import Standing
 from harness.show import units, words
+from scenarios.arm import FLOOR
 
-FLOOR = "floor"
 _WHAT = {"p50": "median response times", "time/call": "time per call", "time/msg": "time per message"}
 
 
@@ -32,7 +32,7 @@ class Scene:
         """Give the costs of arms as multiples of the baseline's, where there is something to say."""
         if self.baseline in self.lost:
             return {}
-        held = [name for name in self.arms if name != FLOOR and name not in self.lost]
+        held = [name for name in self.arms if name != FLOOR.name and name not in self.lost]
         found = {name: self.standing.ratio(name) for name in held}
         return {name: ratio for name, ratio in found.items() if ratio}
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from operator import itemgetter
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from stacks.codecs.compile import Members, Source, construction, outside
@@ -33,6 +32,10 @@ _TYPES = {
 class Reader:
     """Messages come as arrays in field order; the source has a `Writer`'s fills for each."""
 
+    list_word: ClassVar = "array"
+    dict_word: ClassVar = "map"
+    """How errors call the two."""
+
     def __init__(self, source: Source, parts: dict[type, str]) -> None:
         """Write into `source`, for messages with these `tree_writer.names`."""
         self._source = source
@@ -53,7 +56,7 @@ class Reader:
 
     def _take(self, message: Message, tree: str, where: str, variables: list[str]) -> None:
         """Put the trees of a message's fields into variables."""
-        self._demand(tree, "list", "array", where)
+        self._demand(tree, "list", self.list_word, where)
         with self._source.block(f"if len({tree}) != {len(variables)}:"):
             fills = f"fills_{self._parts[message.cls]}"
             self._source.line(f"{tree} = {self._source.name(_fit)}({tree}, {fills}, {where!r})")
@@ -67,8 +70,7 @@ class Reader:
             case Scalar():
                 self._scalar(shape, tree, where)
             case Enumeration():
-                self._demand(tree, "int", f"number of {shape.cls.__name__}", where)
-                source.line(f"{tree} = {source.name(Members(where, shape))}[{tree}]")
+                self._member(shape, tree, where)
             case Optional(of):
                 with source.block(f"if {tree} is not None:"):
                     self._read(of, tree, where, depth)
@@ -80,6 +82,13 @@ class Reader:
                 source.line(f"{tree} = {self.fields(shape.message, tree, where, depth + 1)}")
             case Nested(cls):
                 source.line(f"{tree} = read_{self._parts[cls]}({tree})")
+
+    def _kept(self, shape: Shape) -> bool:
+        return kept(shape, _READ)
+
+    def _member(self, shape: Enumeration, tree: str, where: str) -> None:
+        self._demand(tree, "int", f"number of {shape.cls.__name__}", where)
+        self._source.line(f"{tree} = {self._source.name(Members(where, shape))}[{tree}]")
 
     def _scalar(self, shape: Scalar, tree: str, where: str) -> None:
         source = self._source
@@ -97,9 +106,9 @@ class Reader:
 
     def _list(self, of: Shape, tree: str, where: str, depth: int) -> None:
         source = self._source
-        self._demand(tree, "list", "array", where)
+        self._demand(tree, "list", self.list_word, where)
         item, items, append = source.fresh(), source.fresh(), source.fresh()
-        if kept(of, _READ):
+        if self._kept(of):
             with source.block(f"for {item} in {tree}:"):
                 self._read(of, item, where, depth)
             return
@@ -112,7 +121,7 @@ class Reader:
 
     def _map(self, key: Shape, of: Shape, tree: str, where: str, depth: int) -> None:
         source = self._source
-        self._demand(tree, "dict", "map", where)
+        self._demand(tree, "dict", self.dict_word, where)
         one, item, items = source.fresh(), source.fresh(), source.fresh()
         source.line(f"{items} = {{}}")
         with source.block(f"for {one}, {item} in {tree}.items():"):
@@ -133,18 +142,17 @@ class MapReader(Reader):
     def _take(self, message: Message, tree: str, where: str, variables: list[str]) -> None:
         """Put the trees of a message's fields into variables."""
         source = self._source
-        self._demand(tree, "dict", "map", where)
+        self._demand(tree, "dict", self.dict_word, where)
         if not variables:
             return
-        # With one name, an itemgetter gives the item itself, as a single target wants it.
-        take = (
-            f"{', '.join(variables)} = {source.name(itemgetter(*[field.name for field in message.fields]))}"
-        )
+        items = ", ".join(f"{tree}[{field.name!r}]" for field in message.fields)
+        take = f"{', '.join(variables)}, = {items},"
         with source.block("try:"):
-            source.line(f"{take}({tree})")
+            source.line(take)
         with source.block("except KeyError:"):
             fills = f"fills_{self._parts[message.cls]}"
-            source.line(f"{take}({source.name(_fill)}({tree}, {fills}, {where!r}))")
+            source.line(f"{tree} = {source.name(_fill)}({tree}, {fills}, {where!r}, {self.dict_word!r})")
+            source.line(take)
 
 
 def _fit(tree: list[Any], fills: _Fills, where: str) -> list[Any]:
@@ -157,13 +165,13 @@ def _fit(tree: list[Any], fills: _Fills, where: str) -> list[Any]:
     return fitted
 
 
-def _fill(tree: dict[Any, Any], fills: _Fills, where: str) -> dict[Any, Any]:
+def _fill(tree: dict[Any, Any], fills: _Fills, where: str, word: str) -> dict[Any, Any]:
     """Add to a map what an older writer left out."""
     added = {}
     for name, fill in fills.items():
         if name not in tree:
             if fill is None:
-                raise ProtocolError(f"{where}.{name} is missing: the map has {len(tree)} entries")
+                raise ProtocolError(f"{where}.{name} is missing: the {word} has {len(tree)} entries")
             added[name] = fill()
     return tree | added
 

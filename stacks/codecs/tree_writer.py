@@ -75,10 +75,14 @@ class Writer:
                 return f"[{self._item(of, item)} for {item} in {value}]"
             case Map(key, of):
                 one, item = self._source.fresh(), self._source.fresh()
-                pair = f"{self._tree(key, one)}: {self._item(of, item)}"
-                return f"{{{pair} for {one}, {item} in {value}.items()}}"
+                loop = f"for {one}, {item} in {value}.items()"
+                return self._entries(self._tree(key, one), self._item(of, item), loop)
             case Nested(cls):
                 return f"{self._name(cls)}({value})"
+
+    def _entries(self, key: str, item: str, loop: str) -> str:
+        """Give the tree of a map, over whose entries there is a loop."""
+        return f"{{{key}: {item} {loop}}}"
 
     def _leaf(self, shape: Scalar | Enumeration, value: str) -> str:
         if isinstance(shape, Enumeration):

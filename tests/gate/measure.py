@@ -25,9 +25,9 @@ from harness.cli.gate import measured
 from harness.decide import rounds
 from harness.decide.gate import Rule, Ruling
 from harness.measure import conduct
-from harness.plan import Wish
 from harness.results import Result
 from harness.show import progress, rulings
+from harness.wish import Wish
 from scenarios.arm import Arm
 
 PILOT_FORKS, PILOT_SECONDS = 4, 8.0

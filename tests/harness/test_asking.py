@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from harness import machine, plan
 from harness.decide import claims
 from harness.measure import asking, conduct, processes
-from harness.plan import Wish
 from harness.show import progress
+from harness.wish import Wish
 from scenarios.arm import Arm
 from stacks.hops.routing import QUESTIONS
 

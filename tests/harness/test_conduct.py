@@ -26,11 +26,10 @@ from harness.measure.contender import ArmError, Contender
 from harness.measure.fork import Fork, warm_up
 from harness.measure.tally import Tally
 from harness.measure.wire import Played, Turn
-from harness.plan import FLOOR
 from harness.results import Result, Trial
 from harness.show.progress import Silent
 from scenarios import samples
-from scenarios.arm import Arm
+from scenarios.arm import FLOOR, Arm
 from stacks import service, shop
 
 MILLISECOND = 1_000_000

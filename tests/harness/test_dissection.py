@@ -12,10 +12,10 @@ import pytest
 from harness import machine, plan, results
 from harness.decide.compare import decide
 from harness.measure import conduct, processes, tapping, weighing
-from harness.plan import FLOOR, Wish
 from harness.results import Result
 from harness.show import progress
-from scenarios.arm import Arm
+from harness.wish import Wish
+from scenarios.arm import FLOOR, Arm
 from stacks import service, shop, spans, work
 from stacks.spans import HANDLER, SPANS
 

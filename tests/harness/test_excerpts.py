@@ -7,7 +7,8 @@ import pytest
 import stacks
 from harness import plan
 from harness.cli import intention
-from harness.plan import Wish, trials
+from harness.plan import trials
+from harness.wish import Wish
 from scenarios.arm import Arm, SpecError
 from scenarios.catalog import SCENARIOS
 from stacks import certificates, hops

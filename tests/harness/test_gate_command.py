@@ -20,7 +20,7 @@ from harness import gate, results
 from harness.cli import gating, main
 from harness.decide.gate import Rule
 from harness.measure import conduct
-from harness.plan import Wish
+from harness.wish import Wish
 from scenarios.arm import SpecError, parse
 
 ROOT = Path(__file__).parents[2]

@@ -15,9 +15,10 @@ from msgspec.structs import replace
 from harness import histogram, machine
 from harness.decide.compare import answer, decide
 from harness.measure import conduct
-from harness.plan import Wish, trials
+from harness.plan import trials
 from harness.results import Histograms, Trial
 from harness.show import words
+from harness.wish import Wish
 from scenarios.arm import Arm, SpecError
 from scenarios.load import Arrivals, Open
 from stacks import service

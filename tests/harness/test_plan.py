@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 import stacks
 from harness import eligibility, plan
-from harness.plan import FLOOR, MOST_FORKS, MOST_SECONDS, MOST_USERS, Wish, trials
+from harness.plan import trials
+from harness.wish import MOST_FORKS, MOST_SECONDS, MOST_USERS, Wish
 from scenarios import catalog
-from scenarios.arm import Arm, SpecError
+from scenarios.arm import FLOOR, Arm, SpecError
 from scenarios.catalog import SCENARIOS
 from stacks import certificates, examples, service, shop
 from stacks.base import Kind

@@ -14,9 +14,10 @@ import pytest
 from harness import machine, results
 from harness.measure import conduct
 from harness.measure.observer import Observer
-from harness.plan import FLOOR, Wish, trials
+from harness.plan import trials
 from harness.show.progress import Silent
-from scenarios.arm import Arm
+from harness.wish import Wish
+from scenarios.arm import FLOOR, Arm
 from stacks import certificates
 
 LONG = 60.0

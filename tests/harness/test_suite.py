@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.plan import Wish, trials
+from harness.plan import trials
 from harness.suite import GateTable, read, read_gate
+from harness.wish import Wish
 from scenarios.arm import Arm, SpecError
 
 KEYS = (

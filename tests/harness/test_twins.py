@@ -7,10 +7,11 @@ from msgspec.structs import replace
 from harness import twins
 from harness.cli.intention import intention
 from harness.decide.compare import decide
-from harness.plan import FLOOR, Wish, trials
+from harness.plan import trials
 from harness.results import Failure
 from harness.show import csv
-from scenarios.arm import KEYS, Arm, SpecError
+from harness.wish import Wish
+from scenarios.arm import FLOOR, KEYS, Arm, SpecError
 from scenarios.catalog import MOST_ARMS
 
 ARMS = (Arm("a", "grpc-protobuf"), Arm("b", "tcp-msgpack"), Arm("c", "rest-json"), Arm("d", "tcp-json"))

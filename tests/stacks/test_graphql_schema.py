@@ -411,7 +411,7 @@ class TestCodec:
             ("key", "x", r"^Board\.key: 'x' is no UUID$"),
             ("size", "HUGE", r"^Board\.size: 'HUGE' is no name of Size$"),
             ("knob", {"turns": 1.5}, r"^Board\.knob\.turns: 1\.5 is no int"),
-            ("knob", {}, r"^Board\.knob\.turns is missing$"),
+            ("knob", {}, r"^Board\.knob\.turns is missing: the object has 0 entries$"),
             ("knob", [], r"^Board\.knob: \[\] is no object$"),
             ("knobs", [None], r"^Board\.knobs: None is no object$"),
             ("by_size", [{"key": "SMALL"}], r"^Board\.by_size: an entry of a map has no 'value'$"),

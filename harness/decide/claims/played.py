@@ -18,7 +18,7 @@ from harness.decide.estimates import FORKS_FOR_INTERVAL
 from harness.decide.findings import find_all
 from harness.decide.rounds import Rounds
 from harness.results import Result, Run
-from scenarios.arm import Arm
+from scenarios.arm import FLOOR, Arm
 from stacks import service
 from stacks.base import Kind
 
@@ -40,7 +40,7 @@ class Played:
         return tuple(
             arm
             for arm in self.trial.arms
-            if arm.stack != costs.FLOOR and not arm.beside and not arm.streams and not arm.work
+            if arm.stack != FLOOR.stack and not arm.beside and not arm.streams and not arm.work
         )
 
     @property

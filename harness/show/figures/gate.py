@@ -20,6 +20,7 @@ from harness.show import palette, units, words
 from harness.show.figures.paper import SMALL, Style, stroke, write
 from harness.show.figures.sketch import Panel, Sketch
 from harness.show.palette import GRID, INK, MUTED, Look, Theme
+from scenarios.arm import FLOOR
 
 KEY = "gate"
 _HEIGHT = 150.0
@@ -96,7 +97,7 @@ def _looks(results: Sequence[Result], name: str, metric: str, rule: Rule) -> tup
         key: np.log1p(values) for key, values in _changes(results, name, rule).items()
     }
     candidates = sum(
-        1 for arm in results[0].trial.arms if arm.name not in (results[0].trial.baseline, rounds.FLOOR)
+        1 for arm in results[0].trial.arms if arm.name not in (results[0].trial.baseline, FLOOR.name)
     )
     seen = []
     for count in rule.looks:
