@@ -41,7 +41,7 @@ class Books:
         self.histograms: list[Histograms] = []
         self.tapped: Part | None = None
         self.routing: tuple[Answer, ...] = ()
-        self._arm = arm.name
+        self.arm = arm.name
         self._twin = bool(arm.twin_of)
         self._spans: list[dict[str, Span]] = []
         self._facts = facts
@@ -89,7 +89,7 @@ class Books:
     def run(self) -> Run:
         """Close the books."""
         return Run(
-            arm=self._arm,
+            arm=self.arm,
             facts=self._facts,
             pids=tuple(self._pids),
             errors={f"{kind}: {self._texts[kind]}": count for kind, count in self._errors.items()},

@@ -22,6 +22,7 @@ from harness.measure.observer import Observer
 from harness.measure.tally import Tally
 from harness.results import FORMAT, Machine, Pressure, Result, Trial
 from harness.version import VERSION
+from scenarios.arm import FLOOR
 from scenarios.catalog import dissected, settle
 from stacks import certificates
 from stacks.base import Tls
@@ -133,16 +134,21 @@ class _Conductor:
                 books.routing = asking.ask(arm.hops[0], self._observer)
 
     def play(self) -> None:
-        """Play all forks, as long as an arm is left that can be measured, beside the floor."""
+        """Play all forks, as long as arms are left that can be held against each other."""
         contestants = [
             books
             for books, arm in zip(self.books, self.trial.arms, strict=True)
-            if arm.stack != "floor" and not arm.twin_of
-        ]
+            if arm.stack != FLOOR.stack and not arm.twin_of
+        ] or self.books
         self._begin()
-        while self.forks_done < self.trial.forks and not all(b.failure for b in contestants or self.books):
+        while self.forks_done < self.trial.forks:
             self._fork(self.forks_done)
             self._keep()
+            left = [books.arm for books in contestants if not books.failure]
+            if len(left) < min(2, len(contestants)):
+                if left and self.forks_done < self.trial.forks:
+                    self._observer.note(f"ends here: nothing is left to hold {left[0]} against")
+                return
 
     def _begin(self) -> None:
         """Say what is held against each other; twins are no contenders."""

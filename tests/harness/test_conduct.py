@@ -218,6 +218,19 @@ def test_a_server_that_hangs_fails_its_arm_within_its_deadline():
     assert result.runs[0].failure is None
 
 
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_run_ends_where_nothing_is_left_to_hold_an_arm_against(others):
+    gone = Arm(name="gone", stack="tcp-msgpack", at="127.0.0.1:1")
+    watch = Watch()
+
+    result = play(trial(GRPC, gone, *[TCP] * others, FLOOR, seconds=1.0, forks=2), watch)
+
+    assert result.runs[1].failure is not None
+    assert result.forks_done == 1 + others
+    assert ("ends here: nothing is left to hold grpc against" in watch.notes) != bool(others)
+    assert (result.turns.arm == 0).any()  # what it costs by itself is told all the same
+
+
 def test_a_load_process_that_dies_fails_its_arm_only():
     def kill() -> None:
         loads = [p for p in children() if "harness.measure.load" in p.cmdline()]
@@ -270,7 +283,7 @@ with stacks.find("tcp-msgpack").serve(lying, Address(port=int(sys.argv[1])), Opt
     return Arm(name="lying", stack="tcp-msgpack", server=(sys.executable, "-P", str(script), "{port}"))
 
 
-@pytest.mark.parametrize("condition", ["True", "count > 500"])
+@pytest.mark.parametrize("condition", ["True", "count > 60"])
 def test_wrong_replies_are_found_before_and_between_turns(tmp_path, condition):
     result = play(trial(TCP, lying_server(tmp_path, condition), seconds=1.0))
 
