@@ -22,7 +22,7 @@ from scenarios.load import WAITING, Arrivals, Open, parse_rate
 from stacks import examples
 from stacks import service as services
 from stacks.base import Kind, Method, Service, Stack
-from stacks.errors import StackError
+from stacks.errors import StackError, meant
 
 _FEWEST_DUE = 10
 """Calls in a turn of an open loop."""
@@ -33,8 +33,8 @@ def trials(wish: Wish) -> list[Trial]:
     """Expand a wish into trials; raises `SpecError` or `StackError` that name the value at fault."""
     scenario = catalog.SCENARIOS.get(wish.scenario)
     if scenario is None:
-        known = ", ".join(catalog.SCENARIOS)
-        raise SpecError(f"there is no scenario {wish.scenario!r}; scenarios are: {known}")
+        hint, known = meant(wish.scenario, catalog.SCENARIOS), ", ".join(catalog.SCENARIOS)
+        raise SpecError(f"there is no scenario {wish.scenario!r}{hint}; scenarios are: {known}")
     check(wish)
     if scenario.made_of:
         return _made_of(wish, scenario)

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from stacks import examples, hops, work
 from stacks.base import Address
-from stacks.errors import AddressError, StackError
+from stacks.errors import AddressError, StackError, meant
 
 KEYS = ("at", "beside", "ca", "channel", "method", "python", "streams", "tls", "with", "work")
 _FIELDS = {"with": "needs"}
@@ -113,8 +113,9 @@ def checked(arm: Arm, where: str) -> Arm:
     """Give `arm` back if its values make sense together; raises `SpecError` that starts with `where`."""
     for hop in arm.hops:
         if hop not in hops.names():
+            known = hops.names()
             raise SpecError(
-                f"{where!r}: there is no hop {hop!r}; hops are: {', '.join(hops.names()) or 'none'}"
+                f"{where!r}: there is no hop {hop!r}{meant(hop, known)}; hops are: {', '.join(known)}"
             )
     try:
         if arm.at:

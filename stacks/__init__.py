@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Callable
 from importlib import metadata
 from typing import Any, cast
 
 from stacks.base import Format, Stack
-from stacks.errors import MissingPackageError, StackError, UnknownStackError
+from stacks.errors import MissingPackageError, StackError, UnknownStackError, meant
 
 GROUP = "rpcduel.stacks"
 """Entry point group by which other packages register stacks: name = "module:factory"."""
@@ -128,6 +127,4 @@ def _load(name: str, path: str) -> Any:
 
 
 def _unknown(name: str) -> str:
-    close = difflib.get_close_matches(name, names(), n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"there is no stack {name!r}{hint}; stacks are: {', '.join(names())}"
+    return f"there is no stack {name!r}{meant(name, names())}; stacks are: {', '.join(names())}"

@@ -1,5 +1,10 @@
 """What can go wrong with a stack: before a call (`StackError`) and in a call (`CallError`)."""
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
 
 class StackError(Exception):
     """A stack, message or service cannot be used as asked; the text names the value and the remedy."""
@@ -56,3 +61,9 @@ class Remote(CallError):  # noqa: N818
         super().__init__(f"{code}: {text}")
         self.code = code
         self.text = text
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """Ask whether the nearest of the `known` names was meant: ``; did you mean 'x'?``, or nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

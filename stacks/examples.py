@@ -22,7 +22,7 @@ M = TypeVar("M", bound=msgspec.Struct)
 SIZES = {"small": 100, "medium": 1024, "large": 64 * 1024}
 """Names of sizes → bytes."""
 
-_UNITS = {"B": 1, "KiB": 1024, "MiB": 1024 * 1024}
+_UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _DEEPEST = 3
 """Messages within each other that can contain themselves, where they may end sooner."""
 _ENDLESS = 64
@@ -39,7 +39,7 @@ def bytes_of(size: str) -> int:
     """
     if size in SIZES:
         return SIZES[size]
-    found = re.fullmatch(r"(\d{1,9})\s?(B|KiB|MiB)", size, re.ASCII)
+    found = re.fullmatch(r"(\d{1,9})\s?(B|KiB|MiB|GiB)", size, re.ASCII)
     if found is None:
         raise SchemaError(
             f"{size!r} is no size; write {', '.join(SIZES)}, or a number of bytes such as 100B, 10KiB or 1MiB"

@@ -32,6 +32,9 @@ def arms(names: Sequence[str], specs: Sequence[str], modes: Sequence[str], wish:
     from scenarios.arm import Arm, parse
     from scenarios.catalog import ARMS
 
+    for name in names:
+        if {"@", "="} & set(name):
+            raise click.UsageError(f"--stack {name!r}: it takes names of stacks alone; give a SPEC by --arm")
     chosen = _all(wish) if list(names) == ["all"] else names
     arms = [*(Arm(name="", stack=name) for name in chosen), *map(parse, specs)] or list(wish.arms)
     if not modes:

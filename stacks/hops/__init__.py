@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from typing import cast
 
 from stacks.base import Hop
-from stacks.errors import MissingPackageError, UnknownStackError
+from stacks.errors import MissingPackageError, UnknownStackError, meant
 
 _BUILT_IN: dict[str, str] = {
     "tap": "stacks.hops.tap:TapHop",
@@ -35,9 +34,9 @@ def find(name: str) -> Hop:
     """
     path = _BUILT_IN.get(name)
     if path is None:
-        close = difflib.get_close_matches(name, names(), n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise UnknownStackError(f"there is no hop {name!r}{hint}; hops are: {', '.join(names())}")
+        raise UnknownStackError(
+            f"there is no hop {name!r}{meant(name, names())}; hops are: {', '.join(names())}"
+        )
     module, _, factory = path.partition(":")
     try:
         return cast("Hop", getattr(importlib.import_module(module), factory)())

@@ -88,6 +88,8 @@ def test_a_dry_run_measures_and_stores_nothing(tmp_path):
     [
         (["--stack", "grpc-protobuff"], ["'grpc-protobuff'", "did you mean 'grpc-protobuf'?"]),
         (["--stack", "tcp-msgpack,floor"], ["floor"]),
+        (["--stack", "memory@python"], ["'memory@python'", "names of stacks alone; give a SPEC by --arm"]),
+        (["--stack", "memory,channel=shared"], ["'channel=shared'", "give a SPEC by --arm"]),
         (["unarry"], ["'unarry'", "unary"]),
         (["--arm", "tcp-msgpack,chanel=shared"], ["'chanel=shared'", "channel"]),
         (["--arm", "tcp-msgpack@teleport"], ["hop 'teleport'"]),
