@@ -113,7 +113,10 @@ def test_arms_without_a_name_get_one():
     ("wish", "said"),
     [
         (Wish(scenario="thing"), "there is no scenario 'thing'; scenarios are: " + ", ".join(SCENARIOS)),
-        (Wish(scenario="unray"), "there is no scenario 'unray'; did you mean 'unary'?"),
+        (
+            Wish(scenario="unray"),
+            "there is no scenario 'unray'; did you mean 'unary'?; scenarios are: " + ", ".join(SCENARIOS),
+        ),
         (Wish(arms=some(2), baseline="a2"), "the baseline 'a2' is no arm; arms are: a0, a1"),
         (Wish(users=(1, 0)), "users=0: must be from 1 to 10000"),
         (Wish(users=(-3,)), "users=-3: must be from 1 to 10000"),
