@@ -15,8 +15,8 @@ from harness import noise, results
 from harness.cli import COMMANDS, group
 from harness.decide import compare, comparison, crossover, levels
 from harness.decide.claims import RULES
+from harness.plan.suite import GateTable, _ArmTable, _Suite, read_gate
 from harness.show import csv
-from harness.suite import GateTable, _ArmTable, _Suite, read_gate
 from harness.tapped import Part
 from scenarios import arm
 from scenarios.catalog import SCENARIOS

@@ -102,8 +102,8 @@ def _form(form: str | None, file: Path | None, *, as_json: bool) -> str | None:
 
 
 def _rule(tolerance: str, detect: str, metrics: str) -> Rule:
-    from harness import gate
     from harness.decide.across import Rule
+    from harness.plan import gate
 
     standard = Rule()
     rule = Rule(

@@ -15,8 +15,8 @@ from harness.cli import output
 
 if TYPE_CHECKING:
     from harness.decide.gate import Decision, Rule
-    from harness.gate import Question
     from harness.measure.observer import Observer
+    from harness.plan.gate import Question
     from harness.results import Machine, Result, Trial
 
 CODES = {"same": 0, "better": 0, "worse": 1, "unclear": 3, "invalid": 4}
@@ -159,12 +159,13 @@ def command(
 
 def measured(question: Question, seed: int, place: Path, observer: Observer) -> tuple[Decision | None, bool]:
     """Look until all is decided; None where no fork was measured. Also tells whether it was broken off."""
-    from harness import gate, machine
+    from harness import machine
     from harness.cli import gating
     from harness.decide import gate as decide
     from harness.measure import environments
+    from harness.plan import gate
 
-    trials = gate.trials(question)
+    trials = gate.expand(question)
     here = machine.look()
     observer.start(gating.plan(question, trials))
     environments.prepare(trials[0].arms, observer)

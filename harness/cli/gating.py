@@ -13,11 +13,11 @@ from harness.measure.observer import Part
 
 if TYPE_CHECKING:
     from harness.decide.gate import Decision, Rule
-    from harness.gate import Question
     from harness.measure.observer import Observer
+    from harness.plan.gate import Question
+    from harness.plan.suite import GateTable
+    from harness.plan.wish import Wish
     from harness.results import Trial
-    from harness.suite import GateTable
-    from harness.wish import Wish
     from scenarios.arm import Arm
 
 
@@ -82,12 +82,12 @@ def question(
     seconds: float | None,
 ) -> Question:
     """Put together what suite and options ask, options above; raises `SpecError` or `click.UsageError`."""
-    from harness import gate
-    from harness import suite as suites
     from harness.cli import wishes
     from harness.decide.gate import Rule
-    from harness.suite import GateTable
-    from harness.wish import Wish
+    from harness.plan import gate
+    from harness.plan import suite as suites
+    from harness.plan.suite import GateTable
+    from harness.plan.wish import Wish
 
     wish, table = suites.read_gate(suite) if suite else (Wish(), GateTable())
     wish = wishes.overridden(
@@ -110,7 +110,7 @@ def question(
 
 
 def _percent(text: str, what: str, standard: float) -> float:
-    from harness.gate import percent
+    from harness.plan.gate import percent
 
     return percent(text, what) if text else standard
 

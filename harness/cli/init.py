@@ -22,8 +22,8 @@ def command(file: Path, names: str, service: str, message: str, *, force: bool) 
 
     It compares the default stacks, or those that are named; all other keys are there as comments.
     """
-    from harness import starter
     from harness.cli import wishes
+    from harness.plan import starter
 
     printed = file == Path("-")
     if not printed and file.suffix != ".toml":
@@ -41,10 +41,10 @@ def command(file: Path, names: str, service: str, message: str, *, force: bool) 
 
 def _check(names: list[str], service: str) -> None:
     """Raise an error that names what is wrong with stacks or service, so that the suite runs."""
-    from harness import plan
-    from harness.wish import Wish
+    from harness.plan.trials import expand
+    from harness.plan.wish import Wish
     from scenarios.arm import Arm
     from stacks import service as services
 
     arms = tuple(Arm(name="", stack=name) for name in dict.fromkeys(names))
-    plan.trials(Wish(arms=arms, service=service or services.DEFAULT))
+    expand(Wish(arms=arms, service=service or services.DEFAULT))

@@ -113,9 +113,10 @@ def command(
 
     Without arguments the default stacks are compared, with 1 and with 16 users.
     """
-    from harness import machine, plan, results
+    from harness import machine, results
     from harness.cli import intention, output, wishes
     from harness.measure import environments
+    from harness.plan.trials import expand
     from harness.show import progress
 
     asked = [
@@ -135,7 +136,7 @@ def command(
         )
         for wish in wishes.read(what)
     ]
-    trials = [trial for wish in asked for trial in plan.trials(wish)]
+    trials = [trial for wish in asked for trial in expand(wish)]
     line = intention.intention(trials)
     if dry_run:
         click.echo("\n".join([line, *map(intention.describe, trials)]))

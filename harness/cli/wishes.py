@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from harness.wish import Wish
+    from harness.plan.wish import Wish
 
 _CROWD = (16,)
 
 
 def read(what: Sequence[str]) -> list[Wish]:
     """Read suites and scenario names; the scenario `unary` where there is neither."""
-    from harness import suite
-    from harness.wish import Wish
+    from harness.plan import suite
+    from harness.plan.wish import Wish
 
     return [
         suite.read(Path(word)) if word.endswith(".toml") else Wish(scenario=word)

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 import stacks
-from harness import eligibility, tapped
+from harness import tapped
 from harness.measure import processes
 from harness.measure.contender import ArmError
 from harness.measure.processes import Process, StartError
+from harness.plan import eligibility
 from harness.tapped import Point, Tapped
 from scenarios import catalog, channels, samples
 from scenarios.arm import Arm, SpecError

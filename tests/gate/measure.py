@@ -20,14 +20,15 @@ import msgspec
 import numpy as np
 
 import stacks
-from harness import gate, machine
+from harness import machine
 from harness.cli.gate import measured
 from harness.decide import rounds
 from harness.decide.gate import Rule, Ruling
 from harness.measure import conduct
+from harness.plan import gate
+from harness.plan.wish import Wish
 from harness.results import Result
 from harness.show import progress, rulings
-from harness.wish import Wish
 from scenarios.arm import Arm
 
 PILOT_FORKS, PILOT_SECONDS = 4, 8.0
@@ -62,7 +63,7 @@ def cpu_per_call(stack: str, users: int) -> float:
     question = gate.ask(
         Wish(users=(users,)), Arm("a", stack), [Arm("b", stack)], Rule(looks=(PILOT_FORKS,)), PILOT_SECONDS
     )
-    (trial,) = gate.trials(question)
+    (trial,) = gate.expand(question)
     result: Result = conduct.conduct(trial, machine.look(), 1, "measure", progress.Silent())
     played = rounds.arrange(result)
     return float(np.mean([rounds.cpu(result.turns, played.rows(arm)) for arm in (0, 1)]))

@@ -6,11 +6,12 @@ import psutil
 import pytest
 from msgspec.structs import replace
 
-from harness import machine, plan
+from harness import machine
 from harness.decide import claims
 from harness.measure import asking, conduct, processes
+from harness.plan.trials import expand
+from harness.plan.wish import Wish
 from harness.show import progress
-from harness.wish import Wish
 from scenarios.arm import Arm
 from stacks.hops.routing import QUESTIONS
 
@@ -49,7 +50,7 @@ def test_a_gateway_that_cannot_be_started_is_noted_and_not_in_the_way(monkeypatc
 
 def test_a_trial_that_wants_it_has_the_answers_and_a_claim_is_judged_by_them():
     arms = (Arm("direct", "grpc-protobuf"), Arm("through", "grpc-protobuf", hops=("python",)))
-    (trial,) = plan.trials(Wish(arms=arms, users=(1,), seconds=0.5, forks=1))
+    (trial,) = expand(Wish(arms=arms, users=(1,), seconds=0.5, forks=1))
     result = conduct.conduct(replace(trial, routed=True), machine.look(), 7, "test", progress.Silent())
     asked = {run.arm: len(run.routing) for run in result.runs}
     assert asked == {"direct": 0, "through": len(QUESTIONS), "floor": 0}

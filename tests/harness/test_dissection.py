@@ -9,12 +9,13 @@ import msgspec
 import psutil
 import pytest
 
-from harness import machine, plan, results
+from harness import machine, results
 from harness.decide.compare import decide
 from harness.measure import conduct, processes, tapping, weighing
+from harness.plan.trials import expand
+from harness.plan.wish import Wish
 from harness.results import Result
 from harness.show import progress
-from harness.wish import Wish
 from scenarios.arm import FLOOR, Arm
 from stacks import service, shop, spans, work
 from stacks.spans import HANDLER, SPANS
@@ -38,7 +39,7 @@ class Notes(progress.Silent):
 
 
 def asked(*arms: Arm, seconds: float = 1.5, **wish: object):
-    (trial,) = plan.trials(Wish(scenario="anatomy", arms=arms, seconds=seconds, forks=1, **wish))
+    (trial,) = expand(Wish(scenario="anatomy", arms=arms, seconds=seconds, forks=1, **wish))
     return trial
 
 

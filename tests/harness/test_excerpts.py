@@ -5,10 +5,9 @@ import re
 import pytest
 
 import stacks
-from harness import plan
 from harness.cli import intention
-from harness.plan import trials
-from harness.wish import Wish
+from harness.plan.trials import expand
+from harness.plan.wish import Wish
 from scenarios.arm import Arm, SpecError
 from scenarios.catalog import SCENARIOS
 from stacks import certificates, hops
@@ -19,14 +18,14 @@ CLAIMS = Wish(scenario="claims")
 
 @pytest.fixture(scope="module")
 def planned():
-    return trials(CLAIMS)
+    return expand(CLAIMS)
 
 
 def test_each_trial_says_which_question_it_asks_and_for_whom(planned):
     asked = [name for name, _ in SCENARIOS["claims"].made_of]
     assert set(asked) == {trial.scenario for trial in planned}
     assert {trial.within for trial in planned} == {"claims"}
-    assert {trial.within for trial in trials(Wish(arms=(Arm("m", "memory"),), users=(1,)))} == {""}
+    assert {trial.within for trial in expand(Wish(arms=(Arm("m", "memory"),), users=(1,)))} == {""}
 
 
 def test_what_it_takes_is_there(planned):
@@ -60,12 +59,12 @@ def test_it_ends_in_six_to_eight_minutes_and_says_so(planned):
 
 
 def test_seconds_are_shared_in_the_same_proportion(planned):
-    half = trials(Wish(scenario="claims", seconds=SCENARIOS["claims"].seconds / 2))
+    half = expand(Wish(scenario="claims", seconds=SCENARIOS["claims"].seconds / 2))
     assert [trial.seconds for trial in half] == pytest.approx([trial.seconds / 2 for trial in planned])
 
 
 def test_forks_that_are_asked_for_are_those_of_all_trials():
-    assert {trial.forks for trial in trials(Wish(scenario="claims", forks=3))} == {3}
+    assert {trial.forks for trial in expand(Wish(scenario="claims", forks=3))} == {3}
 
 
 @pytest.mark.parametrize(
@@ -79,7 +78,7 @@ def test_forks_that_are_asked_for_are_those_of_all_trials():
 )
 def test_what_it_chooses_itself_is_refused_with_what_may_be_given(wish, said):
     with pytest.raises(SpecError, match=said) as caught:
-        trials(Wish(scenario="claims", **wish))
+        expand(Wish(scenario="claims", **wish))
     assert "seconds and forks may be given" in str(caught.value)
     assert "channels, multiplex, fanin, duplex, unary, payload" in str(caught.value)
 
@@ -92,8 +91,8 @@ def test_a_stack_that_cannot_be_loaded_is_left_out_with_the_remedy(monkeypatch, 
             raise MissingPackageError(f"{name} needs a package")
         return find(name, *rest)
 
-    monkeypatch.setattr(plan.stacks, "find", without)
-    found = trials(CLAIMS)
+    monkeypatch.setattr(stacks, "find", without)
+    found = expand(CLAIMS)
     assert len(found) == len(planned) - 1
     (unary,) = [trial for trial in found if trial.scenario == "unary"]
     assert "graphql-json" not in [arm.stack for arm in unary.arms]
@@ -108,7 +107,7 @@ def test_without_gateways_and_tls_the_rest_is_asked(monkeypatch):
 
     monkeypatch.setattr(hops, "find", missing)
     monkeypatch.setattr(certificates.importlib.util, "find_spec", lambda _name: None)
-    found = trials(CLAIMS)
+    found = expand(CLAIMS)
     assert "fanin" not in {trial.scenario for trial in found}
     (channels,) = [trial for trial in found if trial.scenario == "channels"]
     assert not any(arm.tls for arm in channels.arms)

@@ -16,11 +16,12 @@ import psutil
 import pytest
 from msgspec.structs import replace
 
-from harness import gate, results
+from harness import results
 from harness.cli import gating, main
 from harness.decide.gate import Rule
 from harness.measure import conduct
-from harness.wish import Wish
+from harness.plan import gate
+from harness.plan.wish import Wish
 from scenarios.arm import SpecError, parse
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +52,7 @@ def asked(*candidates, base="tcp-msgpack", rule=None, wish=None, seconds=8.0):
 
 def test_each_look_has_as_many_more_forks_and_each_fork_as_much_time():
     question = asked("tcp-json")
-    trials = gate.trials(question)
+    trials = gate.expand(question)
     assert [trial.forks for trial in trials] == [8, 8, 16]
     assert [trial.seconds for trial in trials] == [24.0, 24.0, 48.0]  # two arms and the floor
     for trial in trials:

@@ -11,7 +11,7 @@ import yaml
 from click.testing import CliRunner
 
 from harness.cli import gate as command
-from harness.suite import read_gate
+from harness.plan.suite import read_gate
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ("gate.md", "which-release.md")

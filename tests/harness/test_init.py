@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 import stacks
-from harness import plan, results, starter, suite
+from harness import results
 from harness.cli import main
-from harness.suite import GateTable, _ArmTable, _Suite
+from harness.plan import starter, suite
+from harness.plan.suite import GateTable, _ArmTable, _Suite
+from harness.plan.trials import expand
 from scenarios.arm import name_all, parse
 from scenarios.catalog import ARMS, SCENARIOS
 from stacks import hops
@@ -65,7 +67,7 @@ def test_it_is_the_default_comparison():
     assert wish.baseline == stacks.DEFAULTS[0]
     assert wish.seconds == SCENARIOS["unary"].seconds
     assert table == GateTable()
-    assert [(trial.users, trial.sample, trial.forks) for trial in plan.trials(wish)] == [
+    assert [(trial.users, trial.sample, trial.forks) for trial in expand(wish)] == [
         (1, "small", 5),
         (16, "small", 5),
     ]
@@ -158,7 +160,7 @@ def test_what_is_given_is_filled_in(capsys):
         "shop_of_mine:Orders",
     )
     assert wish.baseline == "tcp-json"
-    assert {trial.method for trial in plan.trials(wish)} == {"Price"}
+    assert {trial.method for trial in expand(wish)} == {"Price"}
     assert main(["init", "echo.toml", "--message", "shop_of_mine:Basket"]) == 0
     assert suite.read(Path("echo.toml")).service == "shop_of_mine:Basket"
 

@@ -15,10 +15,10 @@ from msgspec.structs import replace
 from harness import histogram, machine
 from harness.decide.compare import answer, decide
 from harness.measure import conduct
-from harness.plan import trials
+from harness.plan.trials import expand
+from harness.plan.wish import Wish
 from harness.results import Histograms, Trial
 from harness.show import words
-from harness.wish import Wish
 from scenarios.arm import Arm, SpecError
 from scenarios.load import Arrivals, Open
 from stacks import service
@@ -200,10 +200,10 @@ def test_a_rate_that_the_generator_cannot_make_decides_no_level(opened):
 
 def test_open_scenarios_are_planned_rate_by_rate():
     arms = (Arm("g", GRPC), Arm("t", TCP))
-    found = trials(Wish(scenario="open", arms=arms, rates=("50%", "200"), users=(8,)))
+    found = expand(Wish(scenario="open", arms=arms, rates=("50%", "200"), users=(8,)))
     assert [str(trial.open) for trial in found] == ["50 %", "200/s"]
     assert [(trial.open.users, trial.users, trial.turn) for trial in found] == [(8, 8, 10**9)] * 2
-    slo = trials(Wish(scenario="slo", arms=arms, slo="p95 < 2ms", arrivals="poisson", waiting=7))
+    slo = expand(Wish(scenario="slo", arms=arms, slo="p95 < 2ms", arrivals="poisson", waiting=7))
     assert {(trial.slo, trial.open.arrivals, trial.open.waiting) for trial in slo} == {
         ("p95<2ms", Arrivals.POISSON, 7)
     }
@@ -225,7 +225,7 @@ def test_open_scenarios_are_planned_rate_by_rate():
 )
 def test_what_cannot_be_asked_is_named(wish, text):
     with pytest.raises(SpecError, match=re.escape(text)):
-        trials(Wish(**wish))
+        expand(Wish(**wish))
 
 
 class Quiet:

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import stacks
-from harness import eligibility, plan
-from harness.plan import trials
-from harness.wish import MOST_FORKS, MOST_SECONDS, MOST_USERS, Wish
+from harness.plan import eligibility
+from harness.plan.trials import expand
+from harness.plan.wish import MOST_FORKS, MOST_SECONDS, MOST_USERS, Wish
 from scenarios import catalog
 from scenarios.arm import FLOOR, Arm, SpecError
 from scenarios.catalog import SCENARIOS
@@ -32,7 +32,7 @@ def names(trial):
 
 
 def test_a_wish_for_nothing_in_particular_compares_the_defaults():
-    found = trials(Wish())
+    found = expand(Wish())
     assert [(trial.users, trial.sample) for trial in found] == [(1, "small"), (16, "small")]
     for trial in found:
         assert names(trial) == [*catalog.ARMS, "floor"]
@@ -46,7 +46,7 @@ def test_a_wish_for_nothing_in_particular_compares_the_defaults():
 def test_arms_are_shared_out_in_groups_of_at_most_six_that_have_the_baseline(count, data):
     arms = some(count)
     baseline = data.draw(st.sampled_from([arm.name for arm in arms]))
-    found = trials(Wish(arms=arms, users=(1,), baseline=baseline))
+    found = expand(Wish(arms=arms, users=(1,), baseline=baseline))
     groups = [names(trial)[:-1] for trial in found]
     assert max(map(len, groups)) - min(map(len, groups)) <= 1
     assert all(len(group) <= catalog.MOST_ARMS == 6 for group in groups)
@@ -58,12 +58,12 @@ def test_arms_are_shared_out_in_groups_of_at_most_six_that_have_the_baseline(cou
 
 
 def test_arms_stay_in_the_order_given_where_one_trial_takes_them():
-    (trial,) = trials(Wish(arms=some(6), users=(1,), baseline="a3"))
+    (trial,) = expand(Wish(arms=some(6), users=(1,), baseline="a3"))
     assert names(trial) == ["a0", "a1", "a2", "a3", "a4", "a5", "floor"]
 
 
 def test_the_baseline_leads_where_arms_are_shared_out():
-    found = trials(Wish(arms=some(7), users=(1,), baseline="a3"))
+    found = expand(Wish(arms=some(7), users=(1,), baseline="a3"))
     assert [names(trial) for trial in found] == [
         ["a3", "a0", "a2", "a5", "floor"],
         ["a3", "a1", "a4", "a6", "floor"],
@@ -78,7 +78,7 @@ def test_the_baseline_leads_where_arms_are_shared_out():
     st.integers(1, MOST_FORKS),
 )
 def test_the_time_is_shared_and_every_point_is_asked(count, users, samples, seconds, forks):
-    found = trials(Wish(arms=some(count), users=users, samples=samples, seconds=seconds, forks=forks))
+    found = expand(Wish(arms=some(count), users=users, samples=samples, seconds=seconds, forks=forks))
     assert sum(trial.seconds for trial in found) == pytest.approx(seconds)
     assert len({trial.seconds for trial in found}) == 1
     assert {trial.forks for trial in found} == {forks}
@@ -90,7 +90,7 @@ def test_the_time_is_shared_and_every_point_is_asked(count, users, samples, seco
 
 @given(st.integers(1, MOST_USERS), st.sampled_from(list(shop.SAMPLES)))
 def test_turns_grow_with_the_load_and_settle_for_a_fifth(users, sample):
-    (trial,) = trials(Wish(arms=some(1), users=(users,), samples=(sample,)))
+    (trial,) = expand(Wish(arms=some(1), users=(users,), samples=(sample,)))
     assert trial.turn == catalog.turn(users, examples.bytes_of(sample)) >= 20 * MILLISECOND
     assert catalog.turn(users + 1, examples.bytes_of(sample)) >= trial.turn
     assert catalog.turn(users, 2**20) >= trial.turn
@@ -104,7 +104,7 @@ def test_turns_are_those_of_the_design():
 
 
 def test_arms_without_a_name_get_one():
-    (trial,) = trials(Wish(arms=(Arm("", "memory"), Arm("", "memory", channel="shared")), users=(1,)))
+    (trial,) = expand(Wish(arms=(Arm("", "memory"), Arm("", "memory", channel="shared")), users=(1,)))
     assert names(trial) == ["memory", "memory,channel=shared", "floor"]
     assert trial.baseline == "memory"
 
@@ -139,7 +139,7 @@ def test_arms_without_a_name_get_one():
 )
 def test_a_wish_that_cannot_be_is_refused_with_what_may_stand_there(wish, said):
     with pytest.raises(SpecError) as caught:
-        trials(wish)
+        expand(wish)
     assert str(caught.value) == said
 
 
@@ -153,12 +153,12 @@ def test_a_wish_that_cannot_be_is_refused_with_what_may_stand_there(wish, said):
     ],
 )
 def test_limits_themselves_are_allowed(wish):
-    assert trials(wish)
+    assert expand(wish)
 
 
 def test_an_unknown_stack_is_refused_with_those_that_there_are():
     with pytest.raises(UnknownStackError) as caught:
-        trials(Wish(arms=(*some(1), Arm("b", "grpc-protobuff"))))
+        expand(Wish(arms=(*some(1), Arm("b", "grpc-protobuff"))))
     assert str(caught.value).startswith("there is no stack 'grpc-protobuff'; did you mean 'grpc-protobuf'?")
     assert all(name in str(caught.value) for name in stacks.names())
 
@@ -169,7 +169,7 @@ def test_an_unknown_stack_is_refused_with_those_that_there_are():
 )
 def test_a_service_that_cannot_be_loaded_is_refused(service, error):
     with pytest.raises(error, match=service.partition(":")[0]):
-        trials(Wish(arms=some(1), service=service))
+        expand(Wish(arms=some(1), service=service))
 
 
 class Clerk:
@@ -182,24 +182,24 @@ class Clerk:
 
 def test_a_service_of_the_users_own_is_asked_for_its_first_method_of_the_kind(monkeypatch):
     monkeypatch.setattr(shop, "Clerk", Clerk, raising=False)
-    (trial,) = trials(Wish(arms=some(1), users=(1,), service="stacks.shop:Clerk"))
+    (trial,) = expand(Wish(arms=some(1), users=(1,), service="stacks.shop:Clerk"))
     assert trial.method == "Answer"
-    (trial,) = trials(Wish(arms=some(1), users=(1,), service="stacks.shop:Clerk", method="Repeat"))
+    (trial,) = expand(Wish(arms=some(1), users=(1,), service="stacks.shop:Clerk", method="Repeat"))
     assert trial.method == "Repeat"
     with pytest.raises(SpecError, match=r"Clerk has no server-stream or client-stream or bidi method"):
-        trials(Wish(scenario="streaming", arms=some(1), service="stacks.shop:Clerk"))
+        expand(Wish(scenario="streaming", arms=some(1), service="stacks.shop:Clerk"))
     with pytest.raises(StackError, match=r"has no method 'Quote'; it has: Answer, Repeat"):
-        trials(Wish(arms=some(1), service="stacks.shop:Clerk", method="Quote"))
+        expand(Wish(arms=some(1), service="stacks.shop:Clerk", method="Quote"))
 
 
 def test_a_method_may_be_asked_for():
-    (trial,) = trials(Wish(arms=some(1), users=(1,), method="Echo"))
+    (trial,) = expand(Wish(arms=some(1), users=(1,), method="Echo"))
     assert trial.method == "Echo"
 
 
 def test_who_does_not_carry_a_kind_is_left_out_with_the_reason():
     arms = (Arm("g", "grpc-protobuf"), Arm("t", "tcp-msgpack"))
-    found = trials(Wish(scenario="streaming", arms=arms))
+    found = expand(Wish(scenario="streaming", arms=arms))
     assert [trial.method for trial in found] == ["Quotes", "Basket", "Haggle"]
     for trial in found:
         assert names(trial) == ["g", "floor"]
@@ -209,17 +209,17 @@ def test_who_does_not_carry_a_kind_is_left_out_with_the_reason():
         kind = service.load(service.DEFAULT)[trial.method].kind
         assert (name, reason) == ("t", f"{trial.method} is a {kind} call, and tcp-msgpack carries: unary")
     with pytest.raises(SpecError, match="no arm can take part in streaming: Quotes is a server-stream call"):
-        trials(Wish(scenario="streaming", arms=arms[1:]))
+        expand(Wish(scenario="streaming", arms=arms[1:]))
 
 
 def test_a_baseline_that_is_left_out_gives_way_to_the_first_arm():
     arms = (Arm("t", "tcp-msgpack"), Arm("g", "grpc-protobuf"))
-    assert {trial.baseline for trial in trials(Wish(scenario="streaming", arms=arms))} == {"g"}
+    assert {trial.baseline for trial in expand(Wish(scenario="streaming", arms=arms))} == {"g"}
 
 
 def test_duplex_holds_each_stack_against_itself():
     arms = (Arm("g", "grpc-protobuf"), Arm("t", "tcp-msgpack"), Arm("m", "memory"))
-    found = trials(Wish(scenario="duplex", arms=arms))
+    found = expand(Wish(scenario="duplex", arms=arms))
     assert [names(trial)[:-1] for trial in found] == [
         [f"{name} Relay", f"{name} Upload", f"{name} Download"] for name in "gm"
     ]
@@ -229,7 +229,7 @@ def test_duplex_holds_each_stack_against_itself():
 
 
 def test_codec_asks_for_both_parts_of_every_sample():
-    found = trials(Wish(scenario="codec", arms=(Arm("j", "memory-json"), Arm("m", "memory"))))
+    found = expand(Wish(scenario="codec", arms=(Arm("j", "memory-json"), Arm("m", "memory"))))
     asked = [(trial.sample, trial.part, trial.messages) for trial in found]
     repeated = {"small": 100, "medium": 100, "large": 1}
     assert asked == [(s, p, repeated[s]) for s in repeated for p in ("encode", "decode")]
@@ -238,13 +238,13 @@ def test_codec_asks_for_both_parts_of_every_sample():
 
 def test_cold_starts_open_a_channel_for_every_call():
     arms = (Arm("a", "memory"), Arm("b", "memory", channel="shared"))
-    (trial,) = trials(Wish(scenario="coldstart", arms=arms))
+    (trial,) = expand(Wish(scenario="coldstart", arms=arms))
     assert [arm.channel for arm in trial.arms] == ["per-request", "shared", "per-user"]
 
 
 def test_channels_holds_each_stack_against_itself_and_says_what_cannot_be():
     arms = (Arm("t", "tcp-msgpack"), Arm("r", "rest-json"))
-    found = trials(Wish(scenario="channels", arms=arms, users=(4,)))
+    found = expand(Wish(scenario="channels", arms=arms, users=(4,)))
     assert [names(trial)[:-1] for trial in found] == [
         ["t per-user", "t shared", "t pool:4", "t per-request"],
         ["r per-user", "r pool:4", "r per-request"],
@@ -260,16 +260,16 @@ def test_channels_holds_each_stack_against_itself_and_says_what_cannot_be():
 
 def test_multiplex_puts_all_forms_of_all_stacks_together():
     arms = (Arm("t", "tcp-msgpack"), Arm("y", "yamux-msgpack"))
-    trial, *_ = trials(Wish(scenario="multiplex", arms=arms, users=(16,), baseline="t shared"))
+    trial, *_ = expand(Wish(scenario="multiplex", arms=arms, users=(16,), baseline="t shared"))
     assert names(trial)[:-1] == ["t per-user", "t shared", "y per-user", "y shared"]
     assert trial.baseline == "t shared"
     with pytest.raises(SpecError, match="the baseline 't' is no arm; arms are: t per-user, t shared"):
-        trials(Wish(scenario="multiplex", arms=arms, users=(16,), baseline="t"))
+        expand(Wish(scenario="multiplex", arms=arms, users=(16,), baseline="t"))
 
 
 def test_multiplex_asks_for_limits_and_large_messages_too():
     arms = (Arm("g", "grpc-json"), Arm("t", "tcp-msgpack"), Arm("r", "rest-json"))
-    found = trials(Wish(scenario="multiplex", arms=arms, users=(16,), seconds=90.0))
+    found = expand(Wish(scenario="multiplex", arms=arms, users=(16,), seconds=90.0))
     assert [(trial.scenario, names(trial)[:-1]) for trial in found] == [
         ("multiplex", ["g per-user", "g shared", "t per-user", "t shared", "r per-user"]),
         ("stream-limit", ["g shared", "g shared streams=8", "g pool:8 streams=8"]),
@@ -290,27 +290,27 @@ def test_multiplex_asks_for_limits_and_large_messages_too():
 
 
 def test_what_belongs_to_a_question_is_left_out_where_nobody_can_answer_it():
-    found = trials(Wish(scenario="multiplex", arms=(Arm("t", "tcp-msgpack"),), users=(4,)))
+    found = expand(Wish(scenario="multiplex", arms=(Arm("t", "tcp-msgpack"),), users=(4,)))
     assert [trial.scenario for trial in found] == ["multiplex", "head-of-line"]
 
 
 def test_a_message_beside_must_fit_too():
     with pytest.raises(SpecError, match=r"as tcp-json writes it, a message has .* 8388608 are the most"):
-        trials(Wish(arms=(Arm("t", "tcp-json", beside="8MiB"),)))
+        expand(Wish(arms=(Arm("t", "tcp-json", beside="8MiB"),)))
     with pytest.raises(SpecError, match="memory-json has no wire, so nobody can call beside its users"):
-        trials(Wish(arms=(Arm("m", "memory-json", beside="1KiB"),), users=(1,)))
+        expand(Wish(arms=(Arm("m", "memory-json", beside="1KiB"),), users=(1,)))
 
 
 @pytest.mark.parametrize("wish", [{}, {"scenario": "codec"}])
 def test_many_users_of_what_never_waits_are_refused(wish):
     arms = (Arm("m", "memory-json"), Arm("n", "memory-msgpack"))
     with pytest.raises(SpecError, match="what has no wire never waits"):
-        trials(Wish(arms=arms, users=(2,), **wish))
+        expand(Wish(arms=arms, users=(2,), **wish))
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_scenario_can_be_planned_as_it_is(name):
-    found = trials(Wish(scenario=name))
+    found = expand(Wish(scenario=name))
     asked = [SCENARIOS[each].seconds for each in (name, *SCENARIOS[name].also)]
     assert sum(trial.seconds for trial in found) == pytest.approx(sum(asked))
     offered = service.load(service.DEFAULT)
@@ -332,13 +332,13 @@ def test_shared_is_refused_where_the_stack_does_not_multiplex(monkeypatch):
             return find("memory-msgpack").codec(message)
 
     find = stacks.find
-    monkeypatch.setattr(plan.stacks, "find", lambda name: OneAtATime() if name == "slow" else find(name))
+    monkeypatch.setattr(stacks, "find", lambda name: OneAtATime() if name == "slow" else find(name))
     arms = (*some(1), Arm("b", "slow", channel="shared"))
     with pytest.raises(
         SpecError, match="channel=shared is not applicable to slow: it carries one call at a time"
     ):
-        trials(Wish(arms=arms))
-    assert trials(Wish(arms=(*some(1), Arm("b", "slow", channel="pool:2"))))
+        expand(Wish(arms=arms))
+    assert expand(Wish(arms=(*some(1), Arm("b", "slow", channel="pool:2"))))
 
 
 def test_the_floor_needs_no_shared_channel():
@@ -349,7 +349,7 @@ def test_the_floor_needs_no_shared_channel():
 @pytest.mark.parametrize("key", [{"at": "127.0.0.1:1"}, {"server": ("true", "{port}")}])
 def test_a_stack_without_a_wire_takes_no_server(key):
     with pytest.raises(SpecError, match="memory has no wire"):
-        plan.trials(plan.Wish(arms=(Arm(name="m", stack="memory", **key),)))
+        expand(Wish(arms=(Arm(name="m", stack="memory", **key),)))
 
 
 @pytest.mark.parametrize("name", ["memory", "memory-json", "floor"])
@@ -361,9 +361,9 @@ def test_a_stack_without_tls_takes_none(name):
 def test_a_ca_that_is_not_there_is_named_before_anything_starts(tmp_path):
     arm = Arm(name="g", stack="grpc-json", at="127.0.0.1:1", tls=True, ca=str(tmp_path / "ca.pem"))
     with pytest.raises(SpecError, match=r"arm 'g': there is no file '.*ca\.pem', which should hold its CA"):
-        trials(Wish(arms=(arm,)))
+        expand(Wish(arms=(arm,)))
     (tmp_path / "ca.pem").write_text("")
-    assert trials(Wish(arms=(arm,)))
+    assert expand(Wish(arms=(arm,)))
 
 
 def test_a_hop_that_reads_what_it_passes_on_takes_no_tls(monkeypatch):
@@ -381,7 +381,7 @@ def test_a_hop_that_reads_what_it_passes_on_takes_no_tls(monkeypatch):
 def test_without_trustme_tls_is_refused_with_the_remedy(monkeypatch):
     monkeypatch.setattr(certificates.importlib.util, "find_spec", lambda _name: None)
     with pytest.raises(MissingPackageError, match=r"trustme.*pip install 'rpcduel\[tls\]'"):
-        trials(Wish(arms=(Arm(name="g", stack="grpc-json", tls=True),)))
+        expand(Wish(arms=(Arm(name="g", stack="grpc-json", tls=True),)))
 
 
 class Odd:
@@ -413,22 +413,22 @@ def test_a_handler_that_cannot_be_measured_is_told_before_anything_starts(monkey
     monkeypatch.setattr(eligibility, "_PATIENCE", 0.05 if method == "Hang" else 20)
     try:
         with pytest.raises(SchemaError, match=said):
-            trials(Wish(arms=some(1), service="stacks.shop:Odd", method=method))
+            expand(Wish(arms=some(1), service="stacks.shop:Odd", method=method))
     finally:
         ending.set()
 
 
 def test_a_size_that_a_format_makes_too_long_leaves_its_arm_out():
     arms = (Arm("m", "tcp-msgpack"), Arm("j", "rest-json"))
-    (trial,) = trials(Wish(arms=arms, users=(1,), samples=("7MiB",), method="Quote"))
+    (trial,) = expand(Wish(arms=arms, users=(1,), samples=("7MiB",), method="Quote"))
     assert names(trial) == ["m", "floor"]
     assert re.fullmatch(r"as rest-json writes it, a message has \d+ bytes, .*", trial.left_out[0].reason)
 
 
 def test_points_that_are_asked_twice_are_measured_once():
-    assert len(trials(Wish(arms=some(1), users=(1, 1), samples=("small", "small")))) == 1
+    assert len(expand(Wish(arms=some(1), users=(1, 1), samples=("small", "small")))) == 1
 
 
 def test_a_program_that_is_not_there_is_named():
     with pytest.raises(SpecError, match="there is no program '/nope'"):
-        trials(Wish(arms=(Arm("a", "tcp-msgpack", python="/nope"),)))
+        expand(Wish(arms=(Arm("a", "tcp-msgpack", python="/nope"),)))

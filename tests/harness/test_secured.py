@@ -14,9 +14,9 @@ import pytest
 from harness import machine, results
 from harness.measure import conduct
 from harness.measure.observer import Observer
-from harness.plan import trials
+from harness.plan.trials import expand
+from harness.plan.wish import Wish
 from harness.show.progress import Silent
-from harness.wish import Wish
 from scenarios.arm import FLOOR, Arm
 from stacks import certificates
 
@@ -48,7 +48,7 @@ class Watch(Silent):
 
 
 def play(observer: Observer, *arms, channel="per-user", **wish):
-    (trial,) = trials(Wish(arms=arms, users=(2,), samples=("small",), seconds=0.6, forks=1, **wish))
+    (trial,) = expand(Wish(arms=arms, users=(2,), samples=("small",), seconds=0.6, forks=1, **wish))
     return conduct.conduct(trial, machine.look(), 7, "rpcduel test", observer)
 
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.plan import trials
-from harness.suite import GateTable, read, read_gate
-from harness.wish import Wish
+from harness.plan.suite import GateTable, read, read_gate
+from harness.plan.trials import expand
+from harness.plan.wish import Wish
 from scenarios.arm import Arm, SpecError
 
 KEYS = (
@@ -100,11 +100,11 @@ def test_a_suite_of_an_open_loop(suite):
         9,
         None,
     )
-    assert [str(trial.open) for trial in trials(wish)] == ["500/s", "50 %", "20.5/s"]
+    assert [str(trial.open) for trial in expand(wish)] == ["500/s", "50 %", "20.5/s"]
 
 
 def test_a_whole_suite_can_be_planned(suite):
-    found = trials(read(suite(WHOLE)))
+    found = expand(read(suite(WHOLE)))
     assert [(trial.users, trial.sample) for trial in found] == [
         (1, "small"),
         (16, "small"),

@@ -7,10 +7,10 @@ from msgspec.structs import replace
 from harness import twins
 from harness.cli.intention import intention
 from harness.decide.compare import decide
-from harness.plan import trials
+from harness.plan.trials import expand
+from harness.plan.wish import Wish
 from harness.results import Failure
 from harness.show import csv
-from harness.wish import Wish
 from scenarios.arm import FLOOR, KEYS, Arm, SpecError
 from scenarios.catalog import MOST_ARMS
 
@@ -43,7 +43,7 @@ def test_a_server_that_runs_already_is_not_called_by_two():
     [(1, ["a"]), (2, ["ab"]), (3, ["abc"]), (4, ["abd", "ac"])],
 )
 def test_twins_count_among_the_arms_of_a_trial(count, groups):
-    found = trials(Wish(scenario="anatomy", arms=ARMS[:count]))
+    found = expand(Wish(scenario="anatomy", arms=ARMS[:count]))
     assert [names(trial) for trial in found] == [
         [*group, *(f"{name} (spans)" for name in group), "floor"] for group in groups
     ]
@@ -54,16 +54,16 @@ def test_twins_count_among_the_arms_of_a_trial(count, groups):
 
 
 def test_the_plan_says_that_there_are_twins():
-    assert intention(trials(Wish(scenario="anatomy", arms=ARMS))).startswith(
+    assert intention(expand(Wish(scenario="anatomy", arms=ARMS))).startswith(
         "4 arms, twins and the floor × 1 "
     )
-    assert intention(trials(Wish(arms=ARMS))).startswith("4 arms and the floor × 2 ")
+    assert intention(expand(Wish(arms=ARMS))).startswith("4 arms and the floor × 2 ")
 
 
 def test_many_users_are_refused():
     with pytest.raises(SpecError, match="users=16: anatomy follows the calls of one user; leave users out"):
-        trials(Wish(scenario="anatomy", arms=ARMS, users=(1, 16)))
-    assert trials(Wish(scenario="anatomy", arms=ARMS, users=(1,)))
+        expand(Wish(scenario="anatomy", arms=ARMS, users=(1, 16)))
+    assert expand(Wish(scenario="anatomy", arms=ARMS, users=(1,)))
 
 
 COSTS = {"grpc": 100_000, "tcp": 31_000, "grpc (spans)": 110_000, "tcp (spans)": 34_000}

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 import stacks
+from harness.plan.wish import Wish
 from harness.results import LeftOut, Trial
-from harness.wish import Wish
 from scenarios import catalog
 from scenarios.arm import SpecError
 from scenarios.catalog import Scenario

@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 
 import stacks
-from harness import eligibility, excerpts, twins
-from harness.eligibility import Point
+from harness import twins
+from harness.plan import eligibility, excerpts
+from harness.plan.eligibility import Point
+from harness.plan.wish import Wish, check
 from harness.results import LeftOut, Trial
-from harness.wish import Wish, check
 from scenarios import arm as arms
 from scenarios import catalog, slo
 from scenarios.arm import FLOOR, Arm, SpecError
@@ -29,7 +30,7 @@ _FEWEST_DUE = 10
 _PART_BYTES = 100 * 1024
 
 
-def trials(wish: Wish) -> list[Trial]:
+def expand(wish: Wish) -> list[Trial]:
     """Expand a wish into trials; raises `SpecError` or `StackError` that name the value at fault."""
     scenario = catalog.SCENARIOS.get(wish.scenario)
     if scenario is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from harness import secured
+from harness.plan import secured
 from scenarios import channels, samples
 from scenarios.arm import Arm, SpecError
 from stacks import hops

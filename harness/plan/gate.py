@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from harness import plan
 from harness.decide import rounds
 from harness.decide.gate import Rule
+from harness.plan import trials
+from harness.plan.wish import MOST_FORKS, MOST_SECONDS, Wish
 from harness.results import Trial
-from harness.wish import MOST_FORKS, MOST_SECONDS, Wish
 from scenarios import catalog
 from scenarios.arm import Arm, SpecError, name_all
 
@@ -60,16 +60,16 @@ def ask(wish: Wish, base: Arm, candidates: Sequence[Arm], rule: Rule, seconds: f
         wish, arms=(base, *others), baseline=base.name, users=wish.users or (USERS,), seconds=None, forks=None
     )
     question = Question(asked, rule, seconds)
-    trials(question)
+    expand(question)
     return question
 
 
-def trials(question: Question) -> list[Trial]:
+def expand(question: Question) -> list[Trial]:
     """Plan the trial of each look: as many more forks as it has, each measured as long as those before.
 
     Raises `SpecError` or `StackError` for what cannot be measured, or more than one point.
     """
-    planned = plan.trials(question.wish)
+    planned = trials.expand(question.wish)
     if len(planned) != 1:
         scenario, count = question.wish.scenario, len(planned)
         raise SpecError(

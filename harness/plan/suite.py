@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from harness.wish import Wish
+from harness.plan.wish import Wish
 from scenarios.arm import Arm, SpecError, checked
 from stacks import service as services
 
