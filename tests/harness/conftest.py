@@ -1,5 +1,7 @@
-"""Builds made-up results with known answers."""
+"""Builds made-up results with known answers, and holds what is shown against golden files."""
 
+import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -188,3 +190,16 @@ def made():
     return SimpleNamespace(
         result=make_result, turns=change_turns, run=change_run, facts=FACTS, machine=MACHINE
     )
+
+
+@pytest.fixture
+def golden():
+    """Give a function that compares a text with a golden file; with UPDATE_GOLDEN=1 it writes it anew."""
+
+    def hold(name: str, text: str) -> None:
+        file = Path(__file__).parent / "golden" / name
+        if os.environ.get("UPDATE_GOLDEN") == "1":
+            file.write_text(text, encoding="utf-8")
+        assert text == file.read_text(encoding="utf-8")
+
+    return hold

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -13,7 +12,6 @@ from harness.decide.gate import Decision, Rule, Ruled, Ruling, worst
 from harness.decide.judge import Outcome, Verdict
 from harness.show import action, bencher, junit, rulings, rulings_markdown
 
-GOLDEN = Path(__file__).parent / "golden"
 FULL = (
     Verdict("time", 0.062, 0.034, 0.091, Outcome.WORSE),
     Verdict("cpu", 0.001, -0.008, 0.01, Outcome.SAME),
@@ -43,14 +41,6 @@ def decision(*candidates, doubts=()):
 WHOLE = decision(*EVERY, doubts=("others used 1.6% of the cores' time in today's turns",))
 
 
-def hold_against(name, text):
-    """Compare with a golden file; with UPDATE_GOLDEN=1 write it anew."""
-    file = GOLDEN / name
-    if os.environ.get("UPDATE_GOLDEN") == "1":
-        file.write_text(text, encoding="utf-8")
-    assert text == file.read_text(encoding="utf-8")
-
-
 def shown(found, encoding="utf-8"):
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     rulings.show(found, stream)
@@ -71,8 +61,8 @@ def shown(found, encoding="utf-8"):
         ("gate-bencher.json", bencher.render(WHOLE)),
     ],
 )
-def test_golden(name, text):
-    hold_against(name, text)
+def test_golden(name, text, golden):
+    golden(name, text)
 
 
 def test_a_terminal_s_lines_have_at_most_80_columns():
@@ -127,7 +117,7 @@ def test_several_candidates_are_counted_first():
 
 def test_json_says_all_that_the_docs_say():
     found = json.loads(rulings.json(WHOLE, "there"))
-    told = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
+    told = (Path(__file__).parents[3] / "docs" / "json.md").read_text(encoding="utf-8")
     section = told.partition("## `rpcduel gate --json`")[2].partition("\n## ")[0]
     for key in {*found, *found["candidates"][0], *found["verdicts"][0]}:
         assert f"`{key}`" in section, key

@@ -24,7 +24,7 @@ from harness.plan import gate
 from harness.plan.wish import Wish
 from scenarios.arm import SpecError, parse
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 GATE = [sys.executable, "-P", "-m", "harness", "gate"]
 BRIEF = ["--looks", "4", "--seconds", "0.4", "--users", "2"]
 """As few forks as there can be an interval of."""

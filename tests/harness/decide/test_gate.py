@@ -21,7 +21,7 @@ NOISY, QUIET = {"time": 0.019, "cpu": 0.009}, {"time": 0.013, "cpu": 0.007}
 """Standard deviations between forks of the same against the same; see docs/method.md."""
 SPREADS = (("2.3, 1.1 %", LOUD), ("1.9, 0.9 %", NOISY), ("1.3, 0.7 %", QUIET))
 ONLY = (("both", ("time", "cpu")), ("time", ("time",)))
-DOCS = Path(__file__).parents[2] / "docs" / "gate.md"
+DOCS = Path(__file__).parents[3] / "docs" / "gate.md"
 
 
 def effects_around(mean, sd=0.001, forks=LOOKS[-1], seed=1):

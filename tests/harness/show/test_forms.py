@@ -4,7 +4,6 @@ import csv as stdlib_csv
 import io
 import json as stdlib_json
 import math
-import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,8 +23,7 @@ from harness.results import Turns
 from harness.show import csv, json, lines, markdown, sheet, terminal, words
 from scenarios.arm import Arm
 
-GOLDEN = Path(__file__).parent / "golden"
-DOCS = Path(__file__).parents[2] / "docs" / "json.md"
+DOCS = Path(__file__).parents[3] / "docs" / "json.md"
 VERDICTS = re.compile(
     r"\b(better|worse|same|faster|fastest|slower|slowest|equal|wins?|difference)\b", re.IGNORECASE
 )
@@ -227,10 +225,10 @@ def claimed_on(width=None, encoding="utf-8"):
 
 
 @pytest.mark.parametrize("width", [40, 80])
-def test_claims_on_a_terminal(width):
+def test_claims_on_a_terminal(width, golden):
     text = claimed_on(width)
     assert max(cell_len(line) for line in text.splitlines()) <= width
-    hold_against(f"claims-{width}.txt", text)
+    golden(f"claims-{width}.txt", text)
 
 
 def test_claims_in_ascii_and_without_a_terminal():
@@ -241,10 +239,10 @@ def test_claims_in_ascii_and_without_a_terminal():
     assert "   · and 4 more: rpcduel report --format md" in lines
 
 
-def test_claims_in_markdown_have_all_the_evidence():
+def test_claims_in_markdown_have_all_the_evidence(golden):
     text = markdown.render(claimed()).partition("0.43\\).**\n")[2] or markdown.render(claimed())
     assert text.count("- user ") == 9
-    hold_against("claims.md", text[text.index("## What would not") :])
+    golden("claims.md", text[text.index("## What would not") :])
 
 
 def test_claims_in_json_are_read_back():
@@ -291,40 +289,32 @@ def shown(*comparisons, width=None, encoding="utf-8", tty=False):
     return out.getvalue()
 
 
-def hold_against(name, text):
-    """Compare with a golden file; with UPDATE_GOLDEN=1 write it anew."""
-    file = GOLDEN / name
-    if os.environ.get("UPDATE_GOLDEN") == "1":
-        file.write_text(text, encoding="utf-8")
-    assert text == file.read_text(encoding="utf-8")
-
-
 @pytest.mark.parametrize("width", [80, 140])
-def test_table(width):
-    hold_against(
+def test_table(width, golden):
+    golden(
         f"table-{width}.txt", shown(good(), troubled(), few(1), streamed(), coded(), joined(), width=width)
     )
 
 
-def test_ascii_table():
+def test_ascii_table(golden):
     text = shown(good(), troubled(), width=80, encoding="ascii")
     assert text.isascii()
-    hold_against("table-ascii.txt", text)
+    golden("table-ascii.txt", text)
 
 
-def test_lines():
-    hold_against("lines.txt", shown(good(), troubled(), few(1), streamed(), coded(), joined()))
+def test_lines(golden):
+    golden("lines.txt", shown(good(), troubled(), few(1), streamed(), coded(), joined()))
 
 
-def test_markdown():
-    hold_against(
+def test_markdown(golden):
+    golden(
         "comparison.md", markdown.render(answer(good(), troubled(), few(1), streamed(), coded(), joined()))
     )
 
 
-def test_json():
+def test_json(golden):
     text = json.render(answer(good(), troubled()))
-    hold_against("comparison.json", text)
+    golden("comparison.json", text)
     found = stdlib_json.loads(text)
     assert found["format"] == 1
     assert msgspec.convert(found["comparisons"], list[Comparison]) == [good(), troubled()]
@@ -496,14 +486,14 @@ class Trial:
     arms = (Arm('say "hi"', 'say "hi"'), Arm("b", "b", method="Haggle"))
 
 
-def test_csv():
+def test_csv(golden):
     columns = {name: np.array([k, k + 100]) for k, name in enumerate(Turns.__struct_fields__)}
     missing = {"p50": np.array([5, -1]), "max": np.array([9, -1]), "server": np.array([7, -1])}
     turns = Turns(**{**columns, **missing, "arm": np.array([0, 1])})
     runs = [SimpleNamespace(arm="b", rate=500.0)]
     found = SimpleNamespace(trial=Trial, turns=turns, runs=runs)
     text = csv.render([found, found])
-    hold_against("turns.csv", text)
+    golden("turns.csv", text)
     rows = list(stdlib_csv.DictReader(io.StringIO(text)))
     assert tuple(rows[0]) == csv.HEADER
     assert [row["arm"] for row in rows] == ['say "hi"', "b"] * 2
@@ -515,7 +505,7 @@ def test_csv():
 
 def test_every_column_of_turns_is_in_the_csv_and_explained():
     assert {"arm", *csv.COLUMNS.values()} == set(Turns.__struct_fields__)
-    explained = (Path(__file__).parents[2] / "notebooks" / "README.md").read_text(encoding="utf-8")
+    explained = (Path(__file__).parents[3] / "notebooks" / "README.md").read_text(encoding="utf-8")
     assert [name for name in csv.HEADER if f"| `{name}` |" not in explained] == []
 
 

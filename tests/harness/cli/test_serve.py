@@ -13,7 +13,7 @@ import pytest
 import stacks
 from harness.cli import main
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 class Stack:

@@ -16,7 +16,7 @@ import pytest
 from harness import results
 
 RUN = [sys.executable, "-P", "-m", "harness", "run"]
-LOCUSTFILE = Path(__file__).parents[2] / "scenarios" / "locustfile.py"
+LOCUSTFILE = Path(__file__).parents[3] / "scenarios" / "locustfile.py"
 BRIEF = ["--stack", "tcp-msgpack", "--users", "1", "--forks", "1", "--seconds", "0.5"]
 
 

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -25,19 +24,10 @@ from harness.results import Failure
 from harness.show import changes, changes_json, changes_junit, changes_markdown
 from harness.show.changes_words import sentence
 
-GOLDEN = Path(__file__).parent / "golden"
 METRICS = ("p50", "time", "cpu")
 VERSIONS = {"rpcduel": "0.1.0", "grpcio": "1.66.0", "python": "3.11.7", "kernel": "6.1.0"}
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 PLACES = ("results/20261117T100000-unary", "results/20261124T171100-unary")
-
-
-def hold_against(name, text):
-    """Compare with a golden file; with UPDATE_GOLDEN=1 write it anew."""
-    file = GOLDEN / name
-    if os.environ.get("UPDATE_GOLDEN") == "1":
-        file.write_text(text, encoding="utf-8")
-    assert text == file.read_text(encoding="utf-8")
 
 
 def session(number, between=0.004, users=(1, 16)):
@@ -117,12 +107,12 @@ def shown(found, encoding="utf-8"):
         ("compare.json", lambda found: changes_json.render(found, PLACES)),
     ],
 )
-def test_golden(whole, name, render):
-    hold_against(name, render(whole))
+def test_golden(whole, name, render, golden):
+    golden(name, render(whole))
 
 
-def test_golden_without_a_a_sessions(plain):
-    hold_against("compare-plain-80.txt", "\n".join([*changes.render(plain, 80), ""]))
+def test_golden_without_a_a_sessions(plain, golden):
+    golden("compare-plain-80.txt", "\n".join([*changes.render(plain, 80), ""]))
 
 
 @pytest.mark.parametrize("which", ["whole", "plain"])
@@ -145,7 +135,7 @@ def test_a_terminal_gets_colour_where_something_is_judged(whole, monkeypatch):
 
 def test_json_says_all_that_the_docs_say(whole):
     found = json.loads(changes_json.render(whole, PLACES))
-    told = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
+    told = (Path(__file__).parents[3] / "docs" / "json.md").read_text(encoding="utf-8")
     section = told.partition("## `rpcduel compare --json`")[2].partition("\n## ")[0]
     nested = (found["base"], found["arms"][0], found["arms"][0]["point"], found["arms"][0]["changes"][0])
     more = (found["not_compared"][0], found["floors"][0], found["noise"])

@@ -1,7 +1,6 @@
 """Where the time of a call goes, as it is shown: golden files, and what must hold for any anatomy."""
 
 import io
-import os
 import re
 from pathlib import Path
 
@@ -16,8 +15,7 @@ from harness.decide.comparison import Anatomy, ArmFigures, Comparison, Estimate,
 from harness.show import anatomy, bars, json, markdown, terminal
 from stacks.spans import CLIENT_DECODE, CLIENT_ENCODE, HANDLER, SERVER_DECODE, SERVER_ENCODE, SPANS
 
-GOLDEN = Path(__file__).parent / "golden"
-DOCS = Path(__file__).parents[2] / "docs" / "json.md"
+DOCS = Path(__file__).parents[3] / "docs" / "json.md"
 LONG = "grpc-msgpack,channel=shared,python=/usr/bin/python3.12"
 
 
@@ -184,34 +182,26 @@ def below(text):
     return text[text.index("Where the time") :]
 
 
-def hold_against(name, text):
-    """Compare with a golden file; with UPDATE_GOLDEN=1 write it anew."""
-    file = GOLDEN / name
-    if os.environ.get("UPDATE_GOLDEN") == "1":
-        file.write_text(text, encoding="utf-8")
-    assert text == file.read_text(encoding="utf-8")
-
-
 @pytest.mark.parametrize("width", [80, 140])
-def test_bars(width):
-    hold_against(f"anatomy-{width}.txt", below(shown(several(), width=width)))
+def test_bars(width, golden):
+    golden(f"anatomy-{width}.txt", below(shown(several(), width=width)))
 
 
-def test_ascii_bars():
+def test_ascii_bars(golden):
     text = below(shown(several(), width=80, encoding="ascii"))
     assert text.isascii()
-    hold_against("anatomy-ascii.txt", text)
+    golden("anatomy-ascii.txt", text)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
-def test_lines(encoding):
+def test_lines(encoding, golden):
     text = below(shown(several(), few(), encoding=encoding))
     assert text.isascii() == (encoding == "ascii")
-    hold_against(f"anatomy-lines-{encoding}.txt", text)
+    golden(f"anatomy-lines-{encoding}.txt", text)
 
 
-def test_markdown():
-    hold_against("anatomy.md", below(markdown.render(Answer((several(), few()), ()))))
+def test_markdown(golden):
+    golden("anatomy.md", below(markdown.render(Answer((several(), few()), ()))))
 
 
 def test_json_has_it_all():

@@ -1,15 +1,11 @@
 """An examination's tables in each of their forms, against golden files."""
 
-import os
-from pathlib import Path
-
 import pytest
 
 from harness.decide.sessions import Spread, Told
 from harness.doctor.check import Check
 from harness.show import checks
 
-GOLDEN = Path(__file__).parent / "golden"
 FOUND = (
     Check(
         name="machine",
@@ -43,11 +39,8 @@ NOISE = Told(
         ("checks.json", checks.json(FOUND, NOISE) + "\n"),
     ],
 )
-def test_golden(name, written):
-    file = GOLDEN / name
-    if os.environ.get("UPDATE_GOLDEN") == "1":
-        file.write_text(written, encoding="utf-8")
-    assert written == file.read_text(encoding="utf-8")
+def test_golden(golden, name, written):
+    golden(name, written)
 
 
 def test_a_table_is_as_wide_as_it_is_told():

@@ -24,18 +24,9 @@ from stacks import hops
 from stacks.base import Facts
 from stacks.errors import MissingPackageError, StackError
 
-GOLDEN = Path(__file__).parent / "golden"
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 HEAVY = {"numpy", "scipy", "rich", "grpc", "locust", "gevent", "msgspec", "uvloop", "msgpack"}
 FACTS = Facts("one loop", "1", "off", "none", "none", "kept", 8, ("deadlines",), {"grpcio": "1.85"})
-
-
-def hold_against(name, text):
-    """Compare with a golden file; with UPDATE_GOLDEN=1 write it anew."""
-    file = GOLDEN / name
-    if os.environ.get("UPDATE_GOLDEN") == "1":
-        file.write_text(text, encoding="utf-8")
-    assert text == file.read_text(encoding="utf-8")
 
 
 def run(*args, cwd=ROOT, **environment):
@@ -117,11 +108,11 @@ def stored(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["", "compare", "gate", "init", "list", "report", "schema", "serve", "tap"])
-def test_help(name):
+def test_help(name, golden):
     args = [name, "--help"] if name else ["--help"]
     found = CliRunner().invoke(group, args, prog_name="rpcduel", terminal_width=80)
     assert found.exit_code == 0
-    hold_against(f"help-{name or 'rpcduel'}.txt", found.output)
+    golden(f"help-{name or 'rpcduel'}.txt", found.output)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

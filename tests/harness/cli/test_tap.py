@@ -2,9 +2,7 @@
 
 import io
 import json
-import os
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -20,7 +18,6 @@ from stacks.base import Address, Options
 from stacks.errors import CallError
 from stacks.hops.tap_counts import Bytes, Counts
 
-GOLDEN = Path(__file__).parent / "golden" / "taps.txt"
 SHOP = service.load(service.DEFAULT)
 
 
@@ -215,24 +212,18 @@ def example():
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
-def test_it_is_shown_in_80_cells(encoding):
+def test_it_is_shown_in_80_cells(encoding, golden):
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     taps.show(example(), stream)
     stream.flush()
     shown = stream.buffer.getvalue().decode(encoding)
     assert max(map(len, shown.splitlines())) <= 80
-    name = GOLDEN.with_stem(f"taps-{encoding}")
-    if os.environ.get("UPDATE_GOLDEN") == "1":
-        name.write_text(shown, encoding="utf-8")
-    assert shown == name.read_text(encoding="utf-8")
+    golden(f"taps-{encoding}.txt", shown)
 
 
-def test_it_is_written_as_one_json_object():
+def test_it_is_written_as_one_json_object(golden):
     found = taps.render(example())
-    name = GOLDEN.with_suffix(".json")
-    if os.environ.get("UPDATE_GOLDEN") == "1":
-        name.write_text(found, encoding="utf-8")
-    assert found == name.read_text(encoding="utf-8")
+    golden("taps.json", found)
     assert json.loads(found)["points"][0]["first"]["bytes_out"] == 7936
 
 

@@ -28,7 +28,7 @@ from harness.results import Failure
 from scenarios.arm import name_all, parse
 from stacks.hops.routing import QUESTIONS, Answer
 
-DOCS = Path(__file__).parents[2] / "docs" / "claims.md"
+DOCS = Path(__file__).parents[3] / "docs" / "claims.md"
 NEW = ",channel=per-request"
 ONE = ",channel=shared"
 GATEWAYS = ("python", "envoy", "nginx", "caddy")

@@ -1,9 +1,7 @@
 """The report as one HTML page: a golden file, what must hold for any page, and its parts."""
 
-import os
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -17,7 +15,6 @@ from harness.show import anatomy, fairness, words
 from harness.show.figures import MOST_POINTS
 from harness.show.html import bars, origin, page
 
-GOLDEN = Path(__file__).parent / "golden"
 HOSTILE = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -100,16 +97,8 @@ def body(text):
     return re.sub(r"sha256-[\w+/=]+", "sha256-…", text)
 
 
-def hold_against(name, text):
-    """Compare with a golden file; with UPDATE_GOLDEN=1 write it anew."""
-    file = GOLDEN / name
-    if os.environ.get("UPDATE_GOLDEN") == "1":
-        file.write_text(text, encoding="utf-8")
-    assert text == file.read_text(encoding="utf-8")
-
-
-def test_golden(made):
-    hold_against("report.html", body(shown(several(made))))
+def test_golden(made, golden):
+    golden("report.html", body(shown(several(made))))
 
 
 def test_the_same_results_give_the_same_page(made):

@@ -2,9 +2,7 @@
 
 import io
 import math
-import os
 import random
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +17,6 @@ from harness.show import panel, progress, stage
 from harness.show.panel import State
 from harness.show.stage import Stage
 
-GOLDEN = Path(__file__).parent / "golden"
 ARMS = ("grpc-protobuf", "rest-json", "tcp-msgpack", "floor")
 COSTS = {"grpc-protobuf": 250_000, "rest-json": 45_000, "tcp-msgpack": 21_000, "floor": 15_000}
 
@@ -174,15 +171,7 @@ def drawn(found, width, height, *, unicode=True, state=None):
     return console.file.getvalue()
 
 
-def hold_against(name, text):
-    """Compare with a golden file; with UPDATE_GOLDEN=1 write it anew."""
-    file = GOLDEN / name
-    if os.environ.get("UPDATE_GOLDEN") == "1":
-        file.write_text(text, encoding="utf-8")
-    assert text == file.read_text(encoding="utf-8")
-
-
-def test_golden_panels():
+def test_golden_panels(golden):
     many = (*ARMS[:3], "rest-msgpack", "thrift-binary", "grpc-protobuf@envoy,channel=shared", "floor")
     starting = State(0.2, 0, 5, 71.0, "starting grpc-protobuf")
     shown = {
@@ -198,7 +187,7 @@ def test_golden_panels():
         "40 × 3": drawn(staged(), 40, 3),
         "20 × 10": drawn(staged(), 20, 10),
     }
-    hold_against("panel.txt", "\n".join(f"[{title}]\n{text}\n" for title, text in shown.items()))
+    golden("panel.txt", "\n".join(f"[{title}]\n{text}\n" for title, text in shown.items()))
 
 
 @pytest.mark.parametrize("width", [*range(1, 90), 200])

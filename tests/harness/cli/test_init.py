@@ -228,7 +228,7 @@ def test_it_runs(tmp_path):
 
 
 def test_a_suite_sends_nobody_to_a_heading_that_there_is_not():
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
     headings = re.findall(r'See README, "([^"]+)"', starter.write().replace("\n# ", " "))
     assert headings
     assert all(f"\n## {heading}\n" in readme for heading in headings)

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from harness.cli import gate as command
 from harness.plan.suite import read_gate
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 PAGES = ("gate.md", "which-release.md")
 LINKS = [
     (page, link)
