@@ -11,6 +11,7 @@ Format history
     and `beside` of an arm; `broken_off`; anatomy: `twin_of` of an arm, `spans` and `tapped` of a run.
     Gates: `needs` of an arm. Claims: `within` and `routed` of a trial, `routing` of a run.
 4   2026-11: the column `idle`.
+5   2026-11: `hops` of a run.
 
 What A/A sessions leave in the folder `NOISE` beside the runs has a history of its own: `harness/noise.py`.
 """
@@ -35,7 +36,7 @@ from stacks.base import Facts
 from stacks.hops.routing import Answer
 from stacks.spans import Span
 
-FORMAT = 4
+FORMAT = 5
 _LATER = ("hop", "scheduled", "dropped", "due", "memory", "descriptors", "idle")
 """Columns that older formats have not."""
 Column = NDArray[np.int64]
@@ -213,6 +214,8 @@ class Run(msgspec.Struct, frozen=True):
     """Bytes on the wire at the client, for calls that were made for that alone; None where nobody counted."""
     routing: tuple[Answer, ...] = ()
     """What its gateway answered when it was asked; empty where nobody asked."""
+    hops: dict[str, dict[str, str]] = {}
+    """What its hops state of themselves, by name; empty where there is none, or in older formats."""
 
 
 class Pressure(msgspec.Struct, frozen=True):

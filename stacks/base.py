@@ -161,11 +161,13 @@ class Facts(msgspec.Struct, frozen=True):
     versions: dict[str, str]
 
 
-class Served(msgspec.Struct, frozen=True):
+class Served(msgspec.Struct, frozen=True, omit_defaults=True):
     """A server that accepts connections."""
 
     address: Address
     pids: tuple[int, ...]
+    facts: dict[str, str] = {}
+    """Of a hop that runs in a process of its own: what it states of itself, see `Hop.facts`."""
 
 
 class Replies(Iterator[R_co], Protocol[R_co]):

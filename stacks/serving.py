@@ -70,13 +70,15 @@ def secured(certificate: str, key: str) -> Tls | None:
 def pass_on(hop: str, routes: Sequence[Route], address: Address, *, with_parent: bool = False) -> None:
     """Pass calls on through `hop` until SIGTERM or SIGINT; otherwise like `serve`.
 
+    The line also holds the hop's `facts`, since only its own process has loaded what it is made of.
     A hop that counts has a method `counts` besides those of `Hop`: what this gives goes to standard output
     as a line of JSON on each SIGUSR1, and at the end.
     """
     found = hops.find(hop)
     tell: Callable[[], object] | None = getattr(found, "counts", None)
     with _signals(*[_TELLING] if tell else []) as stopping, found.serve(routes, address) as served:
-        _stay(served, stopping, with_parent=with_parent, tell=tell)
+        told = msgspec.structs.replace(served, facts=dict(found.facts))
+        _stay(told, stopping, with_parent=with_parent, tell=tell)
 
 
 def _stay(

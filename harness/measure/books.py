@@ -36,6 +36,7 @@ class Books:
         self.failure: Failure | None = None
         self.differs = ""
         self.connections: tuple[int, ...] = ()
+        self.hops: dict[str, dict[str, str]] = {}
         self.rate = 0.0
         self.capacity = 0.0
         self.histograms: list[Histograms] = []
@@ -104,4 +105,5 @@ class Books:
             spans=tuple(self._spans),
             tapped=self.tapped,
             routing=self.routing,
+            hops=self.hops,
         )

@@ -50,6 +50,8 @@ class Contender:
         self.failure: Failure | None = None
         self.served = not wire
         """Whether we know the server's processes and so its CPU; one that there is not uses none."""
+        self.hops: dict[str, dict[str, str]] = {}
+        """What its hops state of themselves, by name."""
         self._trial = trial
         self._machine = machine
         self._fork = fork
@@ -155,6 +157,7 @@ class Contender:
             served = processes.accepted(process, self._patience)
         except StartError as error:
             raise self.fail(f"its hop {name} {error}", error.stderr) from error
+        self.hops[name] = served.facts
         self._ports.append(self._address.port)
         self._address = served.address
         self._hop_pids = (*served.pids, *self._hop_pids)

@@ -150,6 +150,7 @@ class Fork:
         """Collect the histograms of those that are left."""
         for k, contender in self._each():
             self._books[k].connections = contender.connections()
+            self._books[k].hops = contender.hops
             if finished := self._try(k, contender.finish):
                 self._books[k].finish(k, fork, finished)
 

@@ -58,6 +58,8 @@ def _planned(wish: Wish, scenario: Scenario) -> list[Trial]:
         eligibility.check(arm, found[arm.stack])
     methods = _methods(wish, scenario, offered)
     if scenario.forms or scenario.by_method:
+        for arm in named:
+            _check_form(wish.scenario, arm, scenario)
         planned = list(_varied(wish, scenario, offered, named, methods, found))
     else:
         planned = list(_plain(wish, scenario, offered, named, methods, found))
@@ -194,6 +196,18 @@ def _forms(
         else:
             forms.append(made)
     return forms, impossible
+
+
+def _check_form(name: str, arm: Arm, scenario: Scenario) -> None:
+    """Raise `SpecError` for an arm that says itself what the scenario varies about it."""
+    varied = {"method"} if scenario.by_method else {key for form in scenario.forms for key in form}
+    plain = Arm(name="", stack="")
+    for key in sorted(varied):
+        if getattr(arm, key) != getattr(plain, key):
+            raise SpecError(
+                f"arm {arm.name!r}: {name} varies {key} by itself; leave it out of the arm, or hold arms of "
+                "your own against each other with the scenario unary"
+            )
 
 
 def _label(form: Mapping[str, Any]) -> str:

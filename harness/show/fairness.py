@@ -86,6 +86,7 @@ def look(results: Iterable[Result]) -> Fairness:
     ]
     shown = [one for place, one in enumerate(facts) if place < _ALWAYS or len(one.values) > 1]
     names = dict.fromkeys(name for _, run in pairs for name in run.facts.versions)
+    shown += [_fact(f"gateway: {key}", [_stated(key, trial) for trial in trials]) for key in _keys(pairs)]
     has: dict[str, frozenset[str]] = {}
     for arm, run in pairs:
         has[arm.name] = has.get(arm.name, frozenset()) | frozenset(run.facts.abilities)
@@ -111,6 +112,17 @@ def _measured(result: Result) -> list[tuple[Arm, Run]]:
 
 def _versions(name: str, trial: Sequence[tuple[Arm, Run]]) -> list[tuple[str, str]]:
     return [(arm.name, run.facts.versions[name]) for arm, run in trial if name in run.facts.versions]
+
+
+def _keys(pairs: Iterable[tuple[Arm, Run]]) -> list[str]:
+    """Give what hops state of themselves, as far as any does."""
+    return list(dict.fromkeys(key for _, run in pairs for facts in run.hops.values() for key in facts))
+
+
+def _stated(key: str, trial: Sequence[tuple[Arm, Run]]) -> list[tuple[str, str]]:
+    """Give what hops state, of the arms whose hops do; several hops of an arm after each other."""
+    stated = [(arm.name, [facts[key] for facts in run.hops.values() if key in facts]) for arm, run in trial]
+    return [(arm, "; then ".join(texts)) for arm, texts in stated if texts]
 
 
 def _fact(title: str, trials: Sequence[Sequence[tuple[str, str]]]) -> Fact:

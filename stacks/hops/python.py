@@ -40,13 +40,11 @@ class PythonHop:
     @property
     def facts(self) -> Mapping[str, str]:
         """What the fairness sheet says."""
-        versions = {
-            name: metadata.version(name) for name in ("grpcio", "h2", "httptools", "uvicorn", "uvloop")
-        }
+        libraries = ("grpcio", "h2", "httptools", "uvicorn", "uvloop")
+        versions = (f"{name} {metadata.version(name)}" for name in libraries)
         return {
-            "python": platform.python_version(),
-            **versions,
-            "processes": "1",
+            "version": ", ".join((f"Python {platform.python_version()}", *versions)),
+            "processes": "one, with one loop",
             "upstream": "gRPC: one connection an upstream; HTTP/1.1: one a call in flight, kept alive",
         }
 

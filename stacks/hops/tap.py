@@ -28,7 +28,7 @@ class TapHop:
     def facts(self) -> Mapping[str, str]:
         """What the fairness sheet says."""
         return {
-            "versions": f"uvloop {metadata.version('uvloop')}",
+            "version": f"uvloop {metadata.version('uvloop')}",
             "processes": "one, with one loop",
             "upstream": "a connection for each of the client's",
         }

