@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from stacks.hops.tap_counts import Bytes, Counts
+from stacks.hops.tap.counts import Bytes, Counts
 
 
 class Part(msgspec.Struct, frozen=True):

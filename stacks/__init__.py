@@ -25,9 +25,9 @@ _FORMATS = {
 }
 """Name of a format → the module whose ``FORMAT`` it is."""
 
-_GRPC = "stacks.transports.grpc:GrpcStack"
-_REST = "stacks.transports.rest:RestStack"
-_TCP = "stacks.transports.tcp:TcpStack"
+_GRPC = "stacks.transports.grpc.stack:GrpcStack"
+_REST = "stacks.transports.rest.stack:RestStack"
+_TCP = "stacks.transports.tcp.stack:TcpStack"
 _MEMORY = "stacks.transports.memory:MemoryStack"
 
 _BUILT_IN = {
@@ -35,16 +35,16 @@ _BUILT_IN = {
     **{f"grpc-{name}": (_GRPC, name) for name in _FORMATS if name != "protobuf"},
     "rest-json": (_REST, "json"),
     "rest-msgpack": (_REST, "msgpack"),
-    "graphql-json": ("stacks.transports.graphql:GraphqlStack", ""),
-    "graphql-json-uncached": ("stacks.transports.graphql:UncachedGraphqlStack", ""),
-    "thrift-binary": ("stacks.transports.thrift:binary", ""),
-    "thrift-compact": ("stacks.transports.thrift:compact", ""),
+    "graphql-json": ("stacks.transports.graphql.stack:GraphqlStack", ""),
+    "graphql-json-uncached": ("stacks.transports.graphql.stack:UncachedGraphqlStack", ""),
+    "thrift-binary": ("stacks.transports.thrift.stack:binary", ""),
+    "thrift-compact": ("stacks.transports.thrift.stack:compact", ""),
     "tcp-msgpack": (_TCP, "msgpack"),
     "tcp-json": (_TCP, "json"),
-    "yamux-msgpack": ("stacks.transports.yamux:YamuxStack", "msgpack"),
+    "yamux-msgpack": ("stacks.transports.yamux.stack:YamuxStack", "msgpack"),
     "memory": (_MEMORY, ""),
     **{f"memory-{name}": (_MEMORY, name) for name in _FORMATS},
-    "floor": ("stacks.transports.floor:FloorStack", ""),
+    "floor": ("stacks.transports.floor.stack:FloorStack", ""),
 }
 """Stack → its class, and the format that this takes, if any."""
 

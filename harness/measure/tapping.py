@@ -25,8 +25,8 @@ from scenarios.batch import Batch, Call
 from stacks import service as services
 from stacks.base import Address, Kind, Method, Options, Route, Stack
 from stacks.errors import CallError
-from stacks.hops.tap import TapHop
-from stacks.hops.tap_counts import Counts
+from stacks.hops.tap.counts import Counts
+from stacks.hops.tap.hop import TapHop
 
 MOST_CALLS, MOST_USERS = 1_000_000, 1000
 MESSAGES = 100

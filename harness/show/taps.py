@@ -14,7 +14,7 @@ from rich.text import Text
 
 from harness.show import json, units, words
 from harness.tapped import Part, Point, Tapped
-from stacks.hops.tap_counts import Bytes
+from stacks.hops.tap.counts import Bytes
 
 _WIDTH = 80
 _LEAST = 20

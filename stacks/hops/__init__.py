@@ -9,8 +9,8 @@ from stacks.base import Hop
 from stacks.errors import MissingPackageError, UnknownStackError, meant
 
 _BUILT_IN: dict[str, str] = {
-    "tap": "stacks.hops.tap:TapHop",
-    "python": "stacks.hops.python:PythonHop",
+    "tap": "stacks.hops.tap.hop:TapHop",
+    "python": "stacks.hops.python.hop:PythonHop",
     "envoy": "stacks.hops.envoy:EnvoyHop",
     "nginx": "stacks.hops.nginx:NginxHop",
     "caddy": "stacks.hops.caddy:CaddyHop",

@@ -39,7 +39,7 @@ from scenarios.arm import Arm
 from scenarios.load import Open
 from stacks import service
 from stacks.base import Address
-from stacks.transports import rest_client
+from stacks.transports.rest.client import path
 
 USERS = (1, 16)
 METHOD, SAMPLE = "Quote", "small"
@@ -95,7 +95,7 @@ def request_to(subject: Subject, address: Address, folder: Path) -> Request:
     body.write_bytes(subject.prefix(encoded) + encoded)
     reply = stack.codec(method.reply).encode(method.handler(asked))
     return Request(
-        url=f"http://{address}{rest_client.path(method)}",
+        url=f"http://{address}{path(method)}",
         body=body,
         media=subject.media,
         reply=len(subject.prefix(reply)) + len(reply),

@@ -16,12 +16,12 @@ from stacks import service
 from stacks.codecs import graphql, graphql_schema
 from stacks.errors import CallError
 from stacks.shop import Order, Shop, order
-from stacks.transports.framing_json import JsonInbox
-from stacks.transports.graphql_engine import Engine
-from stacks.transports.inbox import Inbox
-from stacks.transports.rest_media import Lines, Trees
-from stacks.transports.web_connection import Incoming
-from stacks.transports.yamux_session import HEAD, Session
+from stacks.transports.framing.inbox import Inbox
+from stacks.transports.framing.json import JsonInbox
+from stacks.transports.graphql.engine import Engine
+from stacks.transports.rest.media import Lines, Trees
+from stacks.transports.web.connection import Incoming
+from stacks.transports.yamux.session import HEAD, Session
 
 LIMIT = 256 * 1024
 """Bytes of one message, so that inputs reach it."""

@@ -16,7 +16,7 @@ from harness.results import FORMAT, Failure, LeftOut, ResultError, Turns, read, 
 from harness.tapped import Part
 from scenarios.load import Arrivals, Open
 from stacks.hops.routing import Answer, Question
-from stacks.hops.tap_counts import Bytes
+from stacks.hops.tap.counts import Bytes
 from stacks.spans import Span
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -16,7 +16,7 @@ import pytest
 
 from stacks import hops
 from stacks.base import Address, Route
-from stacks.hops.tap import TapHop
+from stacks.hops.tap.hop import TapHop
 from stacks.testing.fixtures import *  # noqa: F403 -- found by their names
 
 LONG = 20.0

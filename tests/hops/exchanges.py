@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from stacks.hops.tap_counts import Bytes
+from stacks.hops.tap.counts import Bytes
 
 
 class Exchange(NamedTuple):

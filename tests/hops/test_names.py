@@ -29,7 +29,7 @@ def test_a_package_that_is_missing_is_named_with_a_remedy(monkeypatch):
             raise ModuleNotFoundError("No module named 'hpack'", name="hpack")
         return imported(name, *arguments, **options)
 
-    for module in ("stacks.hops.python", "stacks.hops.python_front"):
+    for module in ("stacks.hops.python.hop", "stacks.hops.python.front"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     monkeypatch.setattr(builtins, "__import__", without_h2)
     with pytest.raises(MissingPackageError, match=r"needs the package 'hpack'.*rpcduel\[gateways\]"):

@@ -15,15 +15,15 @@ import h2.events
 import pytest
 
 from stacks.base import Address, Route
-from stacks.hops import python_grpc
+from stacks.hops.python.grpc import _upward
 
 LONG = 20.0
 
 
 @pytest.mark.parametrize("gone", [False, True])
 def test_a_cancelled_upload_is_not_ended_as_if_it_were_whole(monkeypatch, gone):
-    monkeypatch.setattr(python_grpc, "PAUSE", -1.0)
-    monkeypatch.setattr(python_grpc, "GRACE", LONG if gone else 0.0)
+    monkeypatch.setattr("stacks.hops.python.grpc.PAUSE", -1.0)
+    monkeypatch.setattr("stacks.hops.python.grpc.GRACE", LONG if gone else 0.0)
     said = []
 
     class Both:
@@ -51,7 +51,7 @@ def test_a_cancelled_upload_is_not_ended_as_if_it_were_whole(monkeypatch, gone):
     async def upload():
         nonlocal task
         both = Both()
-        task = asyncio.create_task(python_grpc._upward(both, both))
+        task = asyncio.create_task(_upward(both, both))
         await asyncio.gather(task, return_exceptions=True)
 
     task = None

@@ -13,7 +13,6 @@ import pytest
 
 from stacks import hops
 from stacks.base import Address, Route
-from stacks.hops import python_front
 
 LONG = 20.0
 
@@ -238,7 +237,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 @pytest.mark.parametrize("start", [b"P", PREFACE[:-1], PREFACE, PREFACE + b"\0\0\0\4\0\0\0\0\0\0\0\x08\1\4"])
 def test_who_begins_and_does_not_go_on_is_cut(canned, monkeypatch, start):
     _, hop = canned(OK)
-    monkeypatch.setattr(python_front, "PATIENCE", 0.2)
+    monkeypatch.setattr("stacks.hops.python.front.PATIENCE", 0.2)
     with reach(hop) as client:
         client.sendall(start)
         until_closed(client)  # comes to an end by itself

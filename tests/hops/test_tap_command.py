@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from stacks.hops.tap_counts import Bytes, Counts
+from stacks.hops.tap.counts import Bytes, Counts
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -8,7 +8,7 @@ import pytest
 
 import stacks
 from stacks.base import Address, Route, Served
-from stacks.hops.tap import TapHop
+from stacks.hops.tap.hop import TapHop
 from stacks.testing import suite
 from stacks.testing.suite import *  # noqa: F403 -- found by their names
 

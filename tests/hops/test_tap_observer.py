@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacks.hops import tap_http2
-from stacks.hops.tap_counts import Bytes, Connection
-from stacks.hops.tap_observer import Observer
-from stacks.hops.tap_script import BODY, Flow, Side
-from stacks.hops.tap_value import Value
+from stacks.hops.tap import http2
+from stacks.hops.tap.counts import Bytes, Connection
+from stacks.hops.tap.observer import Observer
+from stacks.hops.tap.script import BODY, Flow, Side
+from stacks.hops.tap.value import Value
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -129,7 +129,7 @@ def test_what_is_no_value_is_none():
 
 def test_application_grpc_is_known_huffman_coded():
     # As Go writes it: b"_\x8b\x1du\xd0b\r&=LMed".
-    assert tap_http2._GRPC == (b"application/grpc", b"\x1du\xd0b\r&=LMed")
+    assert http2._GRPC == (b"application/grpc", b"\x1du\xd0b\r&=LMed")
 
 
 def test_a_large_message_is_body_as_it_comes_and_nothing_is_kept():
@@ -143,7 +143,7 @@ def test_a_large_message_is_body_as_it_comes_and_nothing_is_kept():
 
 
 def test_too_many_streams_are_told_apart_no_more(monkeypatch):
-    monkeypatch.setattr(tap_http2, "_STREAMS", 2)
+    monkeypatch.setattr(http2, "_STREAMS", 2)
     observer = Observer()
     observer.sent(PREFACE + h2(1, 4, 1, b"application/grpc"))
     for stream in (1, 3, 5, 1):
@@ -194,7 +194,7 @@ def test_streams_under_way_and_those_not_taken_are_counted(steps, streams, refus
 
 
 def test_streams_of_which_there_are_too_many_are_counted_no_further(monkeypatch):
-    monkeypatch.setattr(tap_http2, "_STREAMS", 4)
+    monkeypatch.setattr(http2, "_STREAMS", 4)
     found = see([(0, PREFACE), *((0, opened(stream)) for stream in range(1, 21, 2))])
     assert (found.calls, found.streams) == (10, 4)
 

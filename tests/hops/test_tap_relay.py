@@ -16,9 +16,9 @@ import pytest
 from stacks import hops
 from stacks.base import Address, Route
 from stacks.errors import AddressError, StackError
-from stacks.hops.tap import TapHop
-from stacks.hops.tap_counts import Bytes
-from stacks.hops.tap_relay import Wire
+from stacks.hops.tap.counts import Bytes
+from stacks.hops.tap.hop import TapHop
+from stacks.hops.tap.relay import Wire
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -19,8 +19,8 @@ from stacks import service
 from stacks.base import Address, Options
 from stacks.errors import ConnectionLost, Timeout, Unavailable
 from stacks.testing.oracle import LONG, Ask, Oracle, Told
-from stacks.transports import web_client
-from stacks.transports.web_client import HttpClient
+from stacks.transports.web import client as http
+from stacks.transports.web.client import HttpClient
 
 ORACLE = service.read(Oracle)
 USERS = 16
@@ -123,7 +123,7 @@ def lose(call):
 def stale(address):
     """Replace a connection that has ended while it was idle."""
     client = stacks.find("rest-json").connect(address, Options())
-    web_client._FRESH = 0.0
+    http._FRESH = 0.0
     for connection in client._http._all:
         connection._socket.shutdown(socket.SHUT_RDWR)
     assert client.unary(ORACLE["Tell"])(Ask(1, "on"), LONG) == Told(1, "on")

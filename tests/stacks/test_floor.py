@@ -17,7 +17,7 @@ from stacks import service, shop
 from stacks.base import Address, Options
 from stacks.errors import ConnectionLost, ProtocolError, Refused, Remote, Timeout, Unavailable
 from stacks.transports import memo
-from stacks.transports.floor_server import FloorServer
+from stacks.transports.floor.server import FloorServer
 from stacks.transports.memo import Memo
 
 LONG = 20.0

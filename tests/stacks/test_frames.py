@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stacks.errors import ConnectionLost, ProtocolError, Refused
-from stacks.transports.frames import ENVELOPE, Frames, OversizeError
+from stacks.transports.thrift.frames import ENVELOPE, Frames, OversizeError
 
 sys.path.insert(0, str(Path(__file__).parent))
 from apache import length

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import stacks
 from stacks.errors import ProtocolError, Refused, StackError
-from stacks.transports import framing
-from stacks.transports.framing_json import ENVELOPE
-from stacks.transports.tcp import TcpStack
+from stacks.transports.framing import framing
+from stacks.transports.framing.json import ENVELOPE
+from stacks.transports.tcp.stack import TcpStack
 
 WRITERS = {
     "msgpack": msgpack.packb,

@@ -20,8 +20,9 @@ from stacks.codecs import graphql_schema
 from stacks.codecs.graphql import FORMAT
 from stacks.errors import ProtocolError, Refused, Remote, SchemaError, Timeout
 from stacks.testing.oracle import LONG, WIDE, Ask, Told, Wide
-from stacks.transports import graphql_engine, memo
-from stacks.transports.graphql_rules import ALIASES
+from stacks.transports import memo
+from stacks.transports.graphql import engine
+from stacks.transports.graphql.rules import ALIASES
 
 SHOP = service.load("stacks.shop:Shop")
 CACHED, UNCACHED = "graphql-json", "graphql-json-uncached"
@@ -177,13 +178,13 @@ class TestPersistedQueries:
     def test_how_often_a_document_is_parsed(self, offered, seen, monkeypatch, opened, name, parsed):
         stack, texts = stacks.find(name), []
         served = opened.enter_context(stack.serve(offered, Address(), Options()))
-        parse = graphql_engine.parse
+        parse = engine.parse
 
         def count(text, **bounds):
             texts.append(text)
             return parse(text, **bounds)
 
-        monkeypatch.setattr(graphql_engine, "parse", count)
+        monkeypatch.setattr(engine, "parse", count)
         for number in range(2):
             client = stack.connect(served.address, Options())
             opened.callback(client.close)

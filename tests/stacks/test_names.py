@@ -18,7 +18,7 @@ def test_an_unknown_name_is_met_with_the_names_there_are():
 
 def without(monkeypatch, package):
     """Make `package` and our modules that import it look as if they had never been imported."""
-    for module in list(sys.modules):
+    for module in sorted(sys.modules, reverse=True):  # packages after what is in them
         if module.partition(".")[0] == package or module.startswith(("stacks.transports.", "stacks.codecs.")):
             monkeypatch.delitem(sys.modules, module)
             parent, _, child = module.rpartition(".")
@@ -56,9 +56,9 @@ def test_a_module_of_our_own_that_is_missing_is_no_package_to_install(monkeypatc
 
 
 def test_a_stack_may_be_named_by_the_path_of_what_makes_it():
-    assert stacks.find("stacks.transports.floor:FloorStack").name == "floor"
+    assert stacks.find("stacks.transports.floor.stack:FloorStack").name == "floor"
     with pytest.raises(StackError, match="has no 'Nobody'"):
-        stacks.find("stacks.transports.floor:Nobody")
+        stacks.find("stacks.transports.floor.stack:Nobody")
     with pytest.raises(StackError, match="there is no module 'no_such_module'"):
         stacks.find("no_such_module:stack")
 

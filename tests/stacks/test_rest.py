@@ -18,7 +18,8 @@ from stacks import service, shop
 from stacks.base import Address, Options
 from stacks.codecs.json import FORMAT
 from stacks.testing.oracle import Oracle, Told
-from stacks.transports import dispatch, problem
+from stacks.transports import dispatch
+from stacks.transports.web import problem
 
 LONG = 20.0
 OPTIONS = Options()

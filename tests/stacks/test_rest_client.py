@@ -21,8 +21,8 @@ from stacks import service
 from stacks.base import Address, Kind, Options
 from stacks.errors import ConnectionLost, ProtocolError, Refused, Remote, SchemaError, Timeout
 from stacks.testing.oracle import Ask, Oracle, Told
-from stacks.transports import rest_replies, web_server
-from stacks.transports.rest import RestStack
+from stacks.transports.rest.stack import RestStack
+from stacks.transports.web import server
 
 LONG = 20.0
 OPTIONS = Options()
@@ -155,7 +155,7 @@ def test_a_handler_that_does_not_read_holds_the_client_back():
         await send({"type": "http.response.body", "body": b'{"id":1,"text":""}'})
 
     with (
-        web_server.serve(app, Address(), Options()) as served,
+        server.serve(app, Address(), Options()) as served,
         closing(REST.connect(served.address, Options())) as client,
     ):
         threading.Timer(0.3, go.set).start()
@@ -213,7 +213,7 @@ EARLY = b'HTTP/1.1 200 OK\r\ncontent-length: 18\r\n\r\n{"id":1,"text":""}'
 
 
 def test_no_more_requests_are_made_once_the_reply_is_there(monkeypatch):
-    monkeypatch.setattr(rest_replies, "_LOOK", 0.0)
+    monkeypatch.setattr("stacks.transports.rest.replies._LOOK", 0.0)
     answered, made = threading.Event(), []
 
     def talk(connection):
@@ -234,7 +234,7 @@ def test_no_more_requests_are_made_once_the_reply_is_there(monkeypatch):
 
 
 def test_no_more_requests_are_made_once_the_connection_has_ended(monkeypatch):
-    monkeypatch.setattr(rest_replies, "_LOOK", 3600.0)
+    monkeypatch.setattr("stacks.transports.rest.replies._LOOK", 3600.0)
 
     def talk(connection):
         connection.recv(65536)

@@ -18,7 +18,7 @@ import stacks
 from stacks import service, shop, spans
 from stacks.base import Address, Kind, Options
 from stacks.codecs.msgpack import FORMAT
-from stacks.transports import framing
+from stacks.transports.framing import framing
 
 LONG = 20.0
 SHOP = service.load(service.DEFAULT)

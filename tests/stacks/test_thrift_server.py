@@ -16,8 +16,8 @@ import stacks
 from stacks.base import Address, Options
 from stacks.errors import ConnectionLost, Remote, StackError
 from stacks.testing.oracle import FULL, LONG, Ask, Told, Wide
-from stacks.transports import threads
-from stacks.transports.frames import ENVELOPE
+from stacks.transports.thrift import threads
+from stacks.transports.thrift.frames import ENVELOPE
 
 sys.path.insert(0, str(Path(__file__).parent))
 import apache

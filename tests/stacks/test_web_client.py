@@ -12,8 +12,7 @@ import pytest
 
 from stacks.base import Address, Options
 from stacks.errors import ConnectionLost, ProtocolError, Refused, Timeout, Unavailable
-from stacks.transports import web_client
-from stacks.transports.web_client import HttpClient
+from stacks.transports.web.client import HttpClient
 
 LONG = 20.0
 OPTIONS = Options()
@@ -337,7 +336,7 @@ def test_a_connection_that_ended_between_calls_is_replaced_before_anything_is_se
         connection.close()
         closed.set()
 
-    monkeypatch.setattr(web_client, "_FRESH", 0.0)
+    monkeypatch.setattr("stacks.transports.web.client._FRESH", 0.0)
     with by_hand(first, once) as address, connected(address) as client:
         assert post(client)[2] == b"body"
         assert closed.wait(LONG)

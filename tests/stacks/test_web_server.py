@@ -10,8 +10,8 @@ import threading
 import pytest
 
 from stacks.base import Address, Options
-from stacks.transports import web_app, web_server
-from stacks.transports.web_app import Rejected
+from stacks.transports.web import server
+from stacks.transports.web.app import Rejected, respond, watched, whole
 
 LONG = 20.0
 LIMIT = 100_000
@@ -21,8 +21,8 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n"
 
 async def echo(scope, receive, send):
     """Answer with what came: the path, and the body."""
-    body = await web_app.whole(dict(scope["headers"]), receive, LIMIT)
-    await web_app.respond(send, 200, b"text/plain", scope["path"].encode() + b" " + body)
+    body = await whole(dict(scope["headers"]), receive, LIMIT)
+    await respond(send, 200, b"text/plain", scope["path"].encode() + b" " + body)
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def peer(opened):
     """Make a server of an application; gives what opens connections to it."""
 
     def peer(app, options=OPTIONS):
-        served = opened.enter_context(web_server.serve(app, Address(), options))
+        served = opened.enter_context(server.serve(app, Address(), options))
 
         def connect():
             where = (served.address.host, served.address.port)
@@ -108,7 +108,7 @@ def test_a_pipeline_without_end_is_cut(peer):
     connection = connect()
     connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
     assert started.wait(LONG)
-    connection.sendall(b"GET / HTTP/1.1\r\n\r\n" * (web_server.PIPELINED + 1))
+    connection.sendall(b"GET / HTTP/1.1\r\n\r\n" * (server.PIPELINED + 1))
     # The first request is still waiting for its answer, so nothing else may be said.
     assert said(connection) == b""
     assert works(connect)
@@ -178,7 +178,7 @@ def test_what_is_no_request_is_refused_and_disturbs_nobody(peer, head, status):
 
 
 def test_a_head_that_does_not_get_finished_is_given_up(peer, monkeypatch):
-    monkeypatch.setattr(web_server, "HEAD_PATIENCE", 0.1)
+    monkeypatch.setattr(server, "HEAD_PATIENCE", 0.1)
     connect = peer(echo)
     slow = [connect() for _ in range(50)]
     for connection in slow:
@@ -189,7 +189,7 @@ def test_a_head_that_does_not_get_finished_is_given_up(peer, monkeypatch):
 
 
 def test_a_head_may_come_late_and_a_connection_rest(peer, monkeypatch):
-    monkeypatch.setattr(web_server, "HEAD_PATIENCE", 0.1)
+    monkeypatch.setattr(server, "HEAD_PATIENCE", 0.1)
     connection, done = peer(echo)(), threading.Event()
     for _ in range(2):
         assert not done.wait(0.2)
@@ -198,7 +198,7 @@ def test_a_head_may_come_late_and_a_connection_rest(peer, monkeypatch):
 
 
 def test_a_body_that_does_not_get_finished_is_given_up(peer, monkeypatch):
-    monkeypatch.setattr(web_app, "BODY_PATIENCE", 0.1)
+    monkeypatch.setattr("stacks.transports.web.app.BODY_PATIENCE", 0.1)
     connect = peer(echo)
     connection = connect()
     connection.sendall(b"POST / HTTP/1.1\r\ncontent-length: 2\r\n\r\nx")
@@ -312,9 +312,9 @@ def test_a_watched_task_ends_when_the_client_goes(peer, more):
     begun, ended = threading.Event(), threading.Event()
 
     async def app(scope, receive, send):
-        await web_app.whole(dict(scope["headers"]), receive, LIMIT)
+        await whole(dict(scope["headers"]), receive, LIMIT)
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        async with web_app.watched(receive):
+        async with watched(receive):
             begun.set()
             try:
                 while True:
@@ -335,12 +335,12 @@ def test_a_server_stops_with_every_kind_of_connection_open_and_says_nothing(capl
     at_work = threading.Event()
 
     async def app(scope, receive, send):
-        await web_app.whole(dict(scope["headers"]), receive, LIMIT)
+        await whole(dict(scope["headers"]), receive, LIMIT)
         at_work.set()
         await asyncio.sleep(3600)
 
     before, threads = descriptors(), set(threading.enumerate())
-    with contextlib.ExitStack() as connections, web_server.serve(app, Address(), Options()) as served:
+    with contextlib.ExitStack() as connections, server.serve(app, Address(), Options()) as served:
         where = (served.address.host, served.address.port)
         for data in (
             b"",

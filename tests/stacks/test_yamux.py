@@ -18,7 +18,7 @@ from stacks import service, shop
 from stacks.base import Address, Options
 from stacks.errors import ConnectionLost, ProtocolError, Refused, Remote, Timeout, Unavailable
 from stacks.testing.oracle import Ask, Oracle, Told
-from stacks.transports.yamux_session import ACK, AWAY, DATA, FIN, HEAD, PING, RST, SYN, UPDATE
+from stacks.transports.yamux.session import ACK, AWAY, DATA, FIN, HEAD, PING, RST, SYN, UPDATE
 
 LONG = 20.0
 WINDOW = 262_144

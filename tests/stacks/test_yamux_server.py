@@ -15,10 +15,10 @@ import stacks
 from stacks import service
 from stacks.base import Address, Kind, Options
 from stacks.testing.oracle import Oracle
-from stacks.transports import yamux_server
 from stacks.transports.connections import Connections
-from stacks.transports.yamux_server import Offer, YamuxConnection
-from stacks.transports.yamux_session import ACK, AWAY, DATA, FIN, HEAD, PING, RST, SYN, UPDATE
+from stacks.transports.yamux import server
+from stacks.transports.yamux.server import Offer, YamuxConnection
+from stacks.transports.yamux.session import ACK, AWAY, DATA, FIN, HEAD, PING, RST, SYN, UPDATE
 
 LONG = 20.0
 OPTIONS = Options()
@@ -326,7 +326,7 @@ def test_calls_that_are_reset_while_replies_stand_still_leave_nothing(deaf):
 
 def test_no_more_calls_start_while_too_many_replies_stand(deaf, monkeypatch):
     connection, transport = deaf
-    monkeypatch.setattr(yamux_server, "_STANDING", 3_000_000)
+    monkeypatch.setattr(server, "_STANDING", 3_000_000)
     connection._offers[b"Echo"] = Offer(Kind.UNARY, lambda _: bytes(1_000_000), None)
     for number in range(1, 21, 2):
         connection.data_received(frame(DATA, SYN | FIN, number, payload=b"\xa4Echo"))
@@ -388,7 +388,7 @@ def test_a_stream_that_stands_keeps_calls_from_starting_until_it_ends(opened, mo
         assert transport.frames() == [(DATA, ACK, 3, 2), (UPDATE, FIN, 3, 0)]
         assert connection.standing == 0
 
-    monkeypatch.setattr(yamux_server, "_STANDING", 1000)
+    monkeypatch.setattr(server, "_STANDING", 1000)
     asyncio.run(talk())
 
 
@@ -410,7 +410,7 @@ def test_a_call_that_is_reset_frees_what_it_held_for_its_work(opened):
 
 def test_only_the_oldest_of_unfinished_requests_grows_beyond_the_bound(deaf, monkeypatch):
     connection, transport = deaf
-    monkeypatch.setattr(yamux_server, "_UNFINISHED", 300_000)
+    monkeypatch.setattr(server, "_UNFINISHED", 300_000)
     piece = b"\xa4Echo".ljust(WINDOW, b"x")
     for number in (1, 3, 5):
         connection.data_received(frame(DATA, SYN, number, payload=piece))

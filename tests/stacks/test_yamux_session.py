@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stacks.errors import ConnectionLost, ProtocolError, Unavailable
-from stacks.transports.yamux_session import (
+from stacks.transports.yamux.session import (
     BACKLOG,
     INTERNAL,
     NORMAL,

@@ -183,9 +183,9 @@ def test_a_gate_has_another_arm_for_a_candidate(names):
 
 
 def test_a_stack_that_is_no_bare_key_is_quoted():
-    text = starter.write(["stacks.transports.tcp:TcpStack"])
-    assert '[arms."stacks.transports.tcp:TcpStack"]' in text
-    assert read(text)[0].arms[0].name == "stacks.transports.tcp:TcpStack"
+    text = starter.write(["stacks.transports.tcp.stack:TcpStack"])
+    assert '[arms."stacks.transports.tcp.stack:TcpStack"]' in text
+    assert read(text)[0].arms[0].name == "stacks.transports.tcp.stack:TcpStack"
 
 
 @pytest.mark.parametrize(

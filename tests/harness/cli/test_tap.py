@@ -16,7 +16,7 @@ from scenarios.arm import parse
 from stacks import service, shop
 from stacks.base import Address, Options
 from stacks.errors import CallError
-from stacks.hops.tap_counts import Bytes, Counts
+from stacks.hops.tap.counts import Bytes, Counts
 
 SHOP = service.load(service.DEFAULT)
 

@@ -13,7 +13,7 @@ from harness.decide import anatomy, join
 from harness.decide.compare import decide
 from harness.results import Failure
 from harness.tapped import Part
-from stacks.hops.tap_counts import Bytes
+from stacks.hops.tap.counts import Bytes
 from stacks.spans import CLIENT_DECODE, CLIENT_ENCODE, HANDLER, SERVER_DECODE, SERVER_ENCODE, SPANS, Span
 
 COSTS = {"grpc": 100_000, "tcp": 31_000, "grpc (spans)": 110_000, "tcp (spans)": 34_000}

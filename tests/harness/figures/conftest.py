@@ -10,7 +10,7 @@ from harness import histogram
 from harness.results import Histograms
 from harness.tapped import Part
 from scenarios.load import Open
-from stacks.hops.tap_counts import Bytes
+from stacks.hops.tap.counts import Bytes
 
 GRPC, TCP, REST, THRIFT = "grpc-protobuf", "tcp-msgpack", "rest-json", "thrift-binary"
 COSTS = {GRPC: 100_000, "grpc-msgpack": 99_000, REST: 150_000, THRIFT: 60_000, TCP: 31_000}

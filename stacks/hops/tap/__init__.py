@@ -1,0 +1,1 @@
+"""The tap, which counts what passes, and what it knows of each protocol."""

@@ -1,0 +1,1 @@
+"""The floor: a bare ping-pong of the same bytes, for reference."""

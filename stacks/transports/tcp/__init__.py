@@ -1,0 +1,1 @@
+"""The messages of MessagePack-RPC over plain TCP."""

@@ -1,0 +1,1 @@
+"""Thrift's framed transport over TCP."""

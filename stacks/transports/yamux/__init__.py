@@ -1,0 +1,1 @@
+"""Calls of MessagePack messages over hashicorp's yamux."""
