@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import signal
-import socket
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,9 +9,6 @@ from contextlib import contextmanager
 import grpc
 import pytest
 
-from stacks import hops
-from stacks.base import Address, Route
-from stacks.hops.tap.hop import TapHop
 from stacks.testing.fixtures import *  # noqa: F403 -- found by their names
 
 LONG = 20.0
@@ -123,61 +115,3 @@ def channel_to(opened):
         return opened.enter_context(grpc.insecure_channel(str(address), options))
 
     return channel_to
-
-
-@pytest.fixture
-def pass_on(opened):
-    """Serve routes by the hop in Python; gives its address."""
-
-    def pass_on(*routes):
-        return opened.enter_context(hops.find("python").serve(routes, Address())).address
-
-    return pass_on
-
-
-@pytest.fixture
-def run(opened):
-    """Start ``python -P -m stacks`` with arguments, and give the process and the line that it prints."""
-
-    def run(*arguments):
-        process = opened.enter_context(
-            subprocess.Popen(
-                [sys.executable, "-P", "-m", "stacks", *map(str, arguments)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-            )
-        )
-        opened.callback(lambda: process.poll() is None and process.kill())
-        opened.callback(process.send_signal, signal.SIGCONT)
-        return process, json.loads(process.stdout.readline())
-
-    return run
-
-
-@pytest.fixture
-def tapped(opened):
-    """Put a tap in front of an address; gives it and its own."""
-
-    def tapped(upstream, listen=Address()):  # noqa: B008 -- frozen
-        tap = TapHop()
-        served = opened.enter_context(tap.serve([Route("/", upstream)], listen))
-        return tap, served.address
-
-    return tapped
-
-
-@pytest.fixture
-def ends(opened, tapped):
-    """Connect through a tap; gives the tap, the client's socket and the server's."""
-
-    def ends():
-        listening = opened.enter_context(socket.create_server(("127.0.0.1", 0)))
-        listening.settimeout(LONG)
-        tap, address = tapped(Address(port=listening.getsockname()[1]))
-        client = opened.enter_context(socket.create_connection((address.host, address.port), LONG))
-        server, _ = listening.accept()
-        server.settimeout(LONG)
-        opened.enter_context(server)
-        return tap, client, server
-
-    return ends

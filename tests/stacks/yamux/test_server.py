@@ -7,11 +7,12 @@ import contextlib
 import dataclasses
 import itertools
 import socket
+import sys
+from pathlib import Path
 
 import msgpack
 import pytest
 
-import stacks
 from stacks import service
 from stacks.base import Address, Kind, Options
 from stacks.testing.oracle import Oracle
@@ -20,26 +21,22 @@ from stacks.transports.yamux import server
 from stacks.transports.yamux.server import Offer, YamuxConnection
 from stacks.transports.yamux.session import ACK, AWAY, DATA, FIN, HEAD, PING, RST, SYN, UPDATE
 
-LONG = 20.0
+sys.path.insert(0, str(Path(__file__).parent))
+
+from talker import LONG, SHOP, WINDOW, YAMUX, YamuxTalker, frame
+
 OPTIONS = Options()
-YAMUX = stacks.find("yamux-msgpack")
-SHOP = service.load("stacks.shop:Shop")
-WINDOW = 262_144
-
-
-def frame(kind, flags, number, length=0, payload=b""):
-    return HEAD.pack(0, kind, flags, number, length or len(payload)) + payload
 
 
 @pytest.fixture
-def peer(opened, talk_yamux):
+def peer(opened):
     def peer(offered, options=OPTIONS):
         served = opened.enter_context(YAMUX.serve(offered, Address(), options))
         made = opened.enter_context(socket.socket())
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
         made.settimeout(LONG)
         made.connect((served.address.host, served.address.port))
-        return opened.enter_context(talk_yamux(made))
+        return opened.enter_context(YamuxTalker(made))
 
     return peer
 

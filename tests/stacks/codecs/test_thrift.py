@@ -20,7 +20,7 @@ from stacks.errors import ProtocolError, SchemaError
 from stacks.schema import Int32
 from stacks.testing.oracle import FULL, WIDE, Ask, Colour, Point, Wide
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "thrift"))
 import apache
 
 BOTH = {encoding.name: encoding for encoding in (thrift.BINARY, thrift.COMPACT)}

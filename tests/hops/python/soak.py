@@ -1,6 +1,6 @@
 """A long run through the hop in Python, all kinds of calls mixed; no test.
 
-    python tests/hops/soak_python.py [SECONDS [USERS [GIVEN_UP]]]
+    python tests/hops/python/soak.py [SECONDS [USERS [GIVEN_UP]]]
 
 Users call in turn with one message each way, a stream of replies, a stream of requests, and both at once;
 where GIVEN_UP is 1, also a call that they give up. Every reply is compared. Each second it looks at memory,
@@ -18,7 +18,7 @@ from collections import Counter
 from contextlib import ExitStack, closing
 
 import psutil
-from bench_python import LONG, SHOP, hop, say, started
+from bench import LONG, SHOP, hop, say, started
 
 import stacks
 from scenarios import samples

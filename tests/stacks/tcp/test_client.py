@@ -84,7 +84,7 @@ def test_calls_answered_in_reverse_reach_their_own_threads(together):
 
 
 def test_calls_answered_in_reverse_reach_their_own_greenlets():
-    script = Path(__file__).parent / "greenlets.py"
+    script = Path(__file__).parents[1] / "greenlets.py"
     with by_hand(answer_in_reverse) as address:
         command = [sys.executable, "-P", script, TCP.name, str(address.port), "reversed"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

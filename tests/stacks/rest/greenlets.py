@@ -1,4 +1,4 @@
-"""Calls a REST server from greenlets, as the load process does: ``rest_greenlets.py PORT SLOW``; no test."""
+"""Calls a REST server from greenlets, as the load process does: ``greenlets.py PORT SLOW``; no test."""
 
 # ruff: noqa: E402 -- gevent must have patched the library before anything else is imported
 

@@ -2,7 +2,7 @@
 
 Run it on a quiet machine::
 
-    python tests/hops/bench_python.py [ROUNDS [CALLS]]
+    python tests/hops/python/bench.py [ROUNDS [CALLS]]
 
 Each round makes CALLS unary calls through every hop, in random order; the CPU is that of the hop's process,
 all its threads, and the figures are medians over rounds.

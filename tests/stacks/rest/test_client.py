@@ -320,7 +320,7 @@ def test_a_stream_that_nobody_reads_to_its_end_is_closed_with_its_object(until):
 
 
 def test_greenlets_wait_for_each_other_in_every_kind_of_call():
-    script = Path(__file__).parent / "rest_greenlets.py"
+    script = Path(__file__).parent / "greenlets.py"
     slow = dataclasses.replace(ORACLE, delay=0.3)
     with REST.serve(ORACLE, Address(), OPTIONS) as first, REST.serve(slow, Address(), OPTIONS) as second:
         command = [sys.executable, "-P", script, str(first.address.port), str(second.address.port)]

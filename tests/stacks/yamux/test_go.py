@@ -15,7 +15,7 @@ from stacks.base import Address, Kind, Method, Options
 from stacks.errors import Remote
 from stacks.testing.oracle import LONG, Ask, Oracle, Told
 
-SOURCE = Path(__file__).parent / "peers" / "yamux"
+SOURCE = Path(__file__).parents[1] / "peers" / "yamux"
 YAMUX = stacks.find("yamux-msgpack")
 ORACLE = service.read(Oracle)
 ENDED = Method("Ended", Ask, Told, Kind.UNARY, ORACLE["Tell"].handler)
