@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import queue
 import re
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -54,7 +56,8 @@ def opened(
             clients.append(connect())  # noqa: PERF401 -- those that are open must be closed if one fails
         calls = [bind(client, method) for client in clients]
         if pool:
-            yield [_dealt(calls) if multiplexes else _held(calls)] * users
+            held = _Pool(calls)
+            yield [_dealt(calls)] * users if multiplexes else [held.call() for _ in range(users)]
         else:
             yield calls * users if mode == "shared" else calls
     finally:
@@ -82,23 +85,54 @@ def _dealt(calls: list[Call]) -> Call:
     return call
 
 
-def _held(calls: list[Call]) -> Call:
-    free: queue.SimpleQueue[Call] = queue.SimpleQueue()
-    for each in calls:
-        free.put(each)
+class _Pool:
+    """Connections that a call holds to itself; who waits longest gets the next one that becomes free.
 
-    def call(request: Any, timeout: float) -> Any:
-        due = monotonic() + timeout
+    Without that order the user who gives one back would take it again at once, and under gevent, where
+    nobody else runs meanwhile, always: a few users would make all calls, and the others none.
+    """
+
+    def __init__(self, calls: list[Call]) -> None:
+        self._free = deque(calls)
+        self._waiting: deque[queue.SimpleQueue[Call]] = deque()
+        self._lock = threading.Lock()
+
+    def call(self) -> Call:
+        """Give one user's way to call."""
+        inbox: queue.SimpleQueue[Call] = queue.SimpleQueue()
+
+        def call(request: Any, timeout: float) -> Any:
+            due = monotonic() + timeout
+            mine = self._take(inbox, timeout)
+            try:
+                return mine(request, max(_LEAST, due - monotonic()))
+            finally:
+                self._give(mine)
+
+        return call
+
+    def _take(self, inbox: queue.SimpleQueue[Call], timeout: float) -> Call:
+        with self._lock:
+            if self._free:
+                return self._free.popleft()
+            self._waiting.append(inbox)
         try:
-            mine = free.get(timeout=timeout)
+            return inbox.get(timeout=timeout)
         except queue.Empty:
+            with self._lock:
+                late = inbox not in self._waiting  # given one just now
+                if not late:
+                    self._waiting.remove(inbox)
+            if late:
+                return inbox.get()
             raise PoolExhausted(f"no connection of the pool became free within {timeout} s") from None
-        try:
-            return mine(request, max(_LEAST, due - monotonic()))
-        finally:
-            free.put(mine)
 
-    return call
+    def _give(self, one: Call) -> None:
+        with self._lock:
+            if not self._waiting:
+                self._free.append(one)
+                return
+            self._waiting.popleft().put(one)
 
 
 class PoolExhausted(CallError):  # noqa: N818 -- the field's word for it

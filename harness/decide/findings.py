@@ -22,6 +22,9 @@ MAX_ERRORS = 0.001
 FOREIGN = 0.01
 """Share of the time of all cores in turns, for what one arm loses by it is then about as much. Differences
 of a few percent are to be seen."""
+SERVED = 0.6
+"""Share of the calls/s that response times come to which must have been counted in whole turns, with their
+ends. It is from 0.92 to 1.02 for nearly all arms, and was never below 0.73, in a start of a single turn."""
 COMPANY_NOTE = 0.01
 COMPANY = 0.05
 """The same of arms whose turn it is not. An idle gRPC arm uses 0.4 %, since its threads look for work now and
@@ -109,6 +112,24 @@ def _no_calls(rounds: Rounds, arm: int) -> Iterator[Finding]:
             if not rounds.result.trial.open
             else "no call ended well in the windows of its turns",
         )
+
+
+def _starved(rounds: Rounds, arm: int) -> Iterator[Finding]:
+    """Hold what response times come to against what was counted, which Little's law has agree.
+
+    A user who waits for the whole of a window has sent no call in it, and so no say in response times.
+    """
+    turns, rows = rounds.turns, rounds.rows(arm, long=None)
+    if rounds.result.trial.open or not turns.done[rows].any():
+        return
+    counted = turns.calls[rows].sum() / turns.busy[rows].sum()
+    reckoned = stats.ratio(turns.done[rows].sum(), turns.window[rows].sum())
+    if counted < SERVED * reckoned:
+        text = (
+            f"its response times come to {1e9 * reckoned:,.0f} calls/s, and {1e9 * counted:,.0f} were made: "
+            "some users waited for turns on end while others were served"
+        )
+        yield Finding("starved", rounds.name(arm), (), INVALID, text)
 
 
 def crowd(rounds: Rounds) -> float:
@@ -214,6 +235,7 @@ _SINGLE: tuple[Callable[[Rounds, int], Iterator[Finding]], ...] = (
     _errors,
     _out_of_range,
     _no_calls,
+    _starved,
     find_lag,
     find_short,
     find_dropped,

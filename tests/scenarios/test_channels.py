@@ -1,9 +1,11 @@
 import threading
+from time import monotonic
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scenarios import channels
 from scenarios.arm import SpecError
 from scenarios.channels import PoolExhausted, check, opened
 from stacks import service
@@ -173,6 +175,52 @@ def test_an_exclusive_pool_gives_a_connection_to_one_call_at_a_time():
         assert in_threads(calls, range(6)) == list(range(6))
     assert [client.most for client in network.clients] == [1, 1]
     assert sum(network.loads) == 6
+
+
+def test_who_gives_a_connection_back_takes_it_after_those_who_wait():
+    order, go_on = [], threading.Event()
+
+    def reply(user, _timeout):
+        order.append(user)
+        assert go_on.wait(PATIENCE)
+
+    def play(call, user):
+        for _ in range(3):
+            call(user, PATIENCE)
+
+    pool = channels._Pool([reply])
+    users = [threading.Thread(target=play, args=[pool.call(), user]) for user in range(3)]
+    for count, user in enumerate(users):
+        user.start()
+        end = monotonic() + PATIENCE
+        while not order or len(pool._waiting) < count:
+            assert monotonic() < end
+    go_on.set()
+    for user in users:
+        user.join(PATIENCE)
+        assert not user.is_alive()
+    assert order == [0, 1, 2] * 3
+
+
+def test_who_gave_up_waiting_is_given_no_connection():
+    entered, leave = threading.Event(), threading.Event()
+
+    def hold(_request, _timeout):
+        entered.set()
+        assert leave.wait(PATIENCE)
+
+    pool = channels._Pool([hold])
+    first, second = pool.call(), pool.call()
+    holder = threading.Thread(target=first, args=[None, PATIENCE])
+    holder.start()
+    assert entered.wait(PATIENCE)
+    for _ in range(2):
+        with pytest.raises(PoolExhausted):
+            second(None, 0.01)
+    assert not pool._waiting
+    leave.set()
+    holder.join(PATIENCE)
+    assert len(pool._free) == 1
 
 
 def test_an_exclusive_pool_gives_up_after_the_timeout():

@@ -103,6 +103,19 @@ def test_an_arm_too_slow_for_its_turns_says_so(clean, made):
     assert "longer" in finding.text
 
 
+@pytest.mark.parametrize(("share", "found"), [(0.9, False), (0.65, False), (0.55, True), (0.25, True)])
+def test_users_who_are_not_served_while_others_are_make_an_arm_invalid(clean, made, share, found):
+    rows = clean.turns.arm == [arm.name for arm in clean.trial.arms].index(TCP)
+    turns = clean.turns
+    reckoned = turns.done[rows].sum() / turns.window[rows].sum()
+    counted = int(share * reckoned * turns.busy[rows].sum() / rows.sum())
+    starved = made.turns(clean, arm=TCP, calls=lambda old: old * 0 + counted)
+    findings = find(starved, "starved")
+    assert [(one.arm, one.validity) for one in findings] == [(TCP, "invalid")] * found
+    assert all("while others were served" in one.text for one in findings)
+    assert find(clean, "starved") == []
+
+
 @pytest.mark.parametrize(("share", "found"), [(0.009, False), (0.011, True), (0.3, True)])
 def test_foreign_cpu_makes_the_trial_doubtful(clean, made, share, found):
     busy = made.turns(
