@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FIGURES = (
+    "comparison",
     "scenario",
     "method",
     "part",
@@ -86,12 +87,18 @@ def _columns(result: Result) -> dict[str, object]:
 def figures(answer: Answer) -> pd.DataFrame:
     """Give one row a figure of an arm: value, bounds, what they are (`basis`), and `validity`.
 
-    Times are in ns, by call; ratios (``ratio p50``, ``ratio time``, ``ratio cpu``) are by message and
-    multiples of the baseline's. Figures that an arm has not have no row.
+    `comparison` is the place of its point in the answer. Times are in ns, by call; ratios (``ratio p50``,
+    ``ratio time``, ``ratio cpu``) are by message and multiples of the baseline's. Figures that an arm has not
+    have no row.
     """
     import pandas as pd  # noqa: PLC0415 -- as above
 
-    rows = [row for one in answer.comparisons for arm in one.arms for row in _rows(one, arm)]
+    rows = [
+        (number, *row)
+        for number, one in enumerate(answer.comparisons)
+        for arm in one.arms
+        for row in _rows(one, arm)
+    ]
     return pd.DataFrame(rows, columns=list(FIGURES))
 
 

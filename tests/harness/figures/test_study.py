@@ -1,6 +1,7 @@
 """The door for notebooks."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -49,6 +50,31 @@ def test_without_a_place_the_newest_run_further_up_is_read(root):
     assert scenarios(study.load_runs(scenarios=["channels"])) == ["channels"]
     assert study.load_runs(scenarios=["gate"])[0].command.startswith("rpcduel gate")
     assert not study.load_runs(scenarios=["unary"])[0].command.startswith("rpcduel gate")
+
+
+def test_a_place_is_looked_for_further_up_too(root):
+    assert Path.cwd() == root / "notebooks"
+    assert len(study.load_runs("results/20260101T000000-unary")) == 2
+    (root / "notebooks" / "results").symlink_to(root / "results" / "20260102T000000-channels")
+    assert scenarios(study.load_runs("results")) == ["channels"]
+
+
+def test_the_sample_of_the_folders_above_comes_before_that_of_the_package(root, sets):
+    store(sets.anatomy, root / "sample" / "1-anatomy")
+    store(sets.channels, root / "results" / "sample" / "1-channels")
+    shutil.rmtree(root / "results" / "20260102T000000-channels")
+    assert scenarios(study.load_runs(scenarios=["channels"])) == ["channels"]
+
+
+def test_of_the_sample_a_scenario_of_its_own_comes_before_a_part_of_another(root, sets):
+    shutil.rmtree(root / "results")
+    within = [replace(one, trial=replace(one.trial, within="claims")) for one in sets.unary]
+    store(within, root / "sample" / "2-claims")
+    store(sets.unary[:1], root / "sample" / "1-unary")
+    store(sets.channels, root / "sample" / "3-channels")
+    assert [one.trial.within for one in study.load_runs(scenarios=["unary"])] == [""]
+    shutil.rmtree(root / "sample" / "1-unary")
+    assert [one.trial.within for one in study.load_runs(scenarios=["unary"])] == ["claims", "claims"]
 
 
 def test_else_the_sample_is_read(root, sets):
