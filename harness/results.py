@@ -292,7 +292,10 @@ def read(path: Path) -> Result:
 
 
 def read_all(place: Path) -> list[Result]:
-    """Read the trials of a run: a directory of files, or one file; oldest first."""
+    """Read the trials of a run: a directory of files, or one file; oldest first.
+
+    Of a directory of runs it reads the newest. Raises `ResultError` for what cannot be read.
+    """
     if not place.exists():
         raise ResultError(f"{place}: there is no such result; `rpcduel run` makes one")
     files = sorted(place.glob("*.json")) if place.is_dir() else [place]
@@ -300,7 +303,15 @@ def read_all(place: Path) -> list[Result]:
         return read_all(newest(place))
     if not files:
         raise ResultError(f"{place}: holds no result file (*.json)")
-    return [read(file) for file in files]
+    found = []
+    for file in files:
+        try:
+            found.append(read(file))
+        except ResultError as error:
+            if len(files) == 1:
+                raise
+            raise ResultError(f"{error}; move it out of the way to read the others of its run") from error
+    return found
 
 
 def stored(root: Path) -> list[Path]:

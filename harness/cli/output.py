@@ -18,7 +18,9 @@ def give(text: str, output: Path | None) -> None:
     try:
         _write(text, output)
     except OSError as error:
-        raise click.UsageError(f"{output}: cannot be written: {error.strerror}; choose another -o") from error
+        raise click.UsageError(
+            f"{output}: cannot be written: {error.strerror}; choose another place"
+        ) from error
     click.echo(f"{output} written", err=True)
 
 

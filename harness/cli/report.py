@@ -47,6 +47,9 @@ def command(result: Path | None, form: str | None, output: Path | None, width: i
     from harness import results
 
     place = result or results.newest(_ROOT)
+    if len(runs := results.stored(place)) > 1:
+        place = runs[-1]
+        click.echo(f"{result} holds {len(runs)} runs; this is the newest, {place.name}", err=True)
     found = results.read_all(place)
     if form == "csv":
         from harness.show import csv

@@ -73,7 +73,7 @@ def _words(_context: click.Context, _parameter: click.Parameter, text: str | Non
 )
 @click.option("--forks", type=int, metavar="N", help=f"Fresh starts of every process; else {_FORKS}.")
 @click.option(
-    "--quick", is_flag=True, help=f"16 users, one fork, {_QUICK_SECONDS:.0f} s of measuring: a first look."
+    "--quick", is_flag=True, help=f"A first look: 16 users, one fork, {_QUICK_SECONDS:.0f} s of measuring."
 )
 @click.option("--seed", type=int, metavar="N", help="Of the order of turns; else by chance, and stored.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and stop.")

@@ -70,11 +70,11 @@ def _all(wish: Wish) -> list[str]:
 
 
 def crowd(wish: Wish) -> tuple[int, ...]:
-    """Give the users of a first look: some, or what the scenario says where it has its own."""
-    from scenarios.catalog import SCENARIOS, dissected
+    """Give the users of a first look: some, or the scenario's own where it asks for one number alone."""
+    from scenarios.catalog import SCENARIOS
 
     scenario = SCENARIOS.get(wish.scenario)
-    return () if dissected(wish.scenario) or (scenario and scenario.made_of) else _CROWD
+    return () if scenario and (scenario.made_of or len(scenario.users) == 1) else _CROWD
 
 
 def overridden(wish: Wish, **values: object) -> Wish:

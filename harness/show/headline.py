@@ -20,6 +20,8 @@ from scenarios.catalog import SCENARIOS
 T = TypeVar("T")
 _NAMED = 3
 """Points that a sentence names one by one."""
+_TOLD = 4
+"""Arms of which it tells one by one what they take."""
 
 
 @dataclass(frozen=True)
@@ -148,13 +150,34 @@ def _over(group: Sequence[Comparison], baseline: str, what: str) -> str:
     arms = list(dict.fromkeys(low.arm for low in found))
     if not set(arms) - {"", baseline}:
         least = "seen" if few else "shown"
-        return f"At none of {len(group)} points was an arm {least} to take less {what} than {baseline}{tail}"
+        none = f"At none of {len(group)} points was an arm {least} to take less {what} than {baseline}"
+        return f"{none}{_others(group, baseline)}{tail}"
     if leader := arms[0] if len(arms) == 1 else _everywhere(found):
         own = [_Lowest(leader, low.point, low.rivals[leader]) for low in found]
         tied = ", or was not told apart from the lowest," if any(low.tied for low in found) else ""
         return f"{leader} had the lowest {what}{tied} at {_all(len(found))}: {_told_of(own, baseline)}{tail}"
     parts = [_part([low for low in found if low.arm == arm], baseline) for arm in arms]
     return f"Which arm had the lowest {what} depends on the point: {'; '.join(parts)}{tail}"
+
+
+def _others(group: Sequence[Comparison], baseline: str) -> str:
+    """Tell what arms take as multiples of the baseline's, over all points; of many the least and the most."""
+    taken: dict[str, list[Estimate]] = {}
+    for one in group:
+        for arm in one.arms:
+            if arm.name != baseline and not arm.floor and one.headline in arm.ratios:
+                taken.setdefault(arm.name, []).append(arm.ratios[one.headline].estimate)
+    told = sorted(
+        taken, key=lambda arm: math.prod(each.value for each in taken[arm]) ** (1 / len(taken[arm]))
+    )
+    if len(told) > _TOLD:
+        told = [told[0], told[-1]]
+    return f": {'; '.join(f'{arm} takes {_range(taken[arm])}' for arm in told)}" if told else ""
+
+
+def _range(known: Sequence[Estimate]) -> str:
+    low, high = (pick(known, key=lambda one: one.value) for pick in (min, max))
+    return _ratio(low) if low is high else f"{_ratio(low)} to {_ratio(high)}"
 
 
 def _everywhere(found: Sequence[_Lowest]) -> str:
@@ -196,9 +219,7 @@ def _part(found: Sequence[_Lowest], baseline: str) -> str:
     text = f"{arm}{tied} with {where}" if len(found) <= _NAMED else f"{arm}{tied} at {where}"
     if not known:
         return text
-    low, high = (pick(known, key=lambda one: one.value) for pick in (min, max))
-    ratio = _ratio(low) if low is high else f"{_ratio(low)} to {_ratio(high)}"
-    return f"{text}: {ratio} of {baseline}"
+    return f"{text}: {_range(known)} of {baseline}"
 
 
 def _ratio(estimate: Estimate) -> str:

@@ -371,6 +371,13 @@ def test_report_shows_the_newest_run(stored, capsys):
     assert "tcp-msgpack: 7,5" in shown
 
 
+def test_report_says_which_run_of_several_it_shows(stored, capsys):
+    assert main(["report", str(stored)]) == 0
+    shown = capsys.readouterr()
+    assert f"{stored} holds 2 runs; this is the newest, 20260202T000000-unary" in shown.err
+    assert "16 users" in shown.out
+
+
 def test_report_of_one_file_as_a_table(stored, capsys):
     assert main(["report", str(stored / "20260101T000000-unary" / "000.json"), "--width", "80"]) == 0
     shown = capsys.readouterr().out
@@ -435,7 +442,11 @@ def test_report_of_a_damaged_file(stored, capsys):
     file = stored / "20260202T000000-unary" / "000.json"
     file.write_text('{"format": 1')
     assert main(["report"]) == 2
-    assert "is no whole rpcduel result" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "is no whole rpcduel result" in said
+    assert "move it out of the way to read the others of its run" in said
+    assert main(["report", str(file)]) == 2
+    assert "out of the way" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ import psutil
 import pytest
 
 from harness import results
+from harness.cli import main
+from scenarios.catalog import SCENARIOS
 
 RUN = [sys.executable, "-P", "-m", "harness", "run"]
 LOCUSTFILE = Path(__file__).parents[3] / "scenarios" / "locustfile.py"
@@ -81,6 +83,12 @@ def test_a_dry_run_measures_and_stores_nothing(tmp_path):
     assert found.returncode == 0
     assert "5 forks" in found.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_every_scenario_has_a_first_look(scenario, capsys):
+    assert main(["run", scenario, "--quick", "--dry-run"]) == 0
+    assert "a first look, no verdict" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

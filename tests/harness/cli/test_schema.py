@@ -89,7 +89,7 @@ def test_a_file_that_cannot_be_written_is_named(capsys, tmp_path):
     file = tmp_path / "missing" / "shop.proto"
     assert main(["schema", "-o", str(file)]) == 2
     assert (
-        "shop.proto: cannot be written: No such file or directory; choose another -o"
+        "shop.proto: cannot be written: No such file or directory; choose another place"
         in capsys.readouterr().err
     )
 
