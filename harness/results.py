@@ -11,7 +11,8 @@ Format history
     and `beside` of an arm; `broken_off`; anatomy: `twin_of` of an arm, `spans` and `tapped` of a run.
     Gates: `needs` of an arm. Claims: `within` and `routed` of a trial, `routing` of a run.
 4   2026-11: the column `idle`.
-5   2026-11: `hops` of a run.
+5   2026-11: `hops` of a run; its `connections` are those open at most in a turn, no longer those that were
+    still open after the last one.
 
 What A/A sessions leave in the folder `NOISE` beside the runs has a history of its own: `harness/noise.py`.
 """
@@ -207,7 +208,7 @@ class Run(msgspec.Struct, frozen=True):
     capacity: float = 0.0
     """Calls a second in a closed loop before the open one, where `rate` is a share of it."""
     connections: tuple[int, ...] = ()
-    """Connections open after the last turn: the client's first, then those from each hop onwards."""
+    """Open at most in a turn of the last fork: the client's first, then those from each hop onwards."""
     spans: tuple[dict[str, Span], ...] = ()
     """Of a twin, per fork: what its processes timed in their turns, by the names of `stacks.spans`."""
     tapped: Part | None = None

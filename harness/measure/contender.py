@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import msgspec
@@ -17,7 +18,8 @@ from stacks.spans import Span
 
 _GRACE = 10.0
 """Seconds beyond the deadlines of its calls after which a load process counts as hung."""
-_LOCAL = ("127.0.0.1", "localhost", "::1")
+_LOOK = 0.002
+"""Seconds between two looks at the connections of an arm that plays."""
 _BARREN = 3
 """Turns in a row without a good call after which an arm has failed."""
 
@@ -99,7 +101,7 @@ class Contender:
                 self._server, self._address = processes.serve_foreign(arm.server, cores)
             elif arm.at:
                 self._address = Address.parse(arm.at)
-                self._pids = _found(self._address)
+                self._pids = cpu.server(self._address)
                 self.served = bool(self._pids)
             elif self._wire:
                 self._server = processes.serve(arm, self._trial.service, cores, self._tls)
@@ -177,13 +179,15 @@ class Contender:
         self.server.watch(cpu.members(self._server.pid) if self._server else self._pids)
         return answer
 
-    def play(self, turn: Turn) -> Played:
-        """Give the baton and wait until it comes back."""
+    def play(self, turn: Turn, meanwhile: Callable[[], object] | None = None) -> Played:
+        """Give the baton and wait until it comes back; `meanwhile` is done again and again until it does."""
         began = time.monotonic()
         self._send(turn)
         # In an open loop a call may wait for a user as long as for its reply.
         patience = self._trial.timeout * (2 if turn.rate else 1)
         self._outstanding = turn.length / 1e9 + patience + _GRACE
+        while meanwhile and time.monotonic() - began < self._outstanding and not self._wait():
+            meanwhile()
         played = self._receive(self._outstanding)
         self._outstanding = 0.0
         if not isinstance(played, Played):
@@ -209,9 +213,17 @@ class Contender:
         except (StartError, msgspec.DecodeError) as error:
             raise self.fail(f"its server did not tell its spans: {error}") from error
 
-    def connections(self) -> tuple[int, ...]:
-        """Count the connections that are open now, from the client's to those of the service."""
-        local = (self._wire and self._address.host in _LOCAL) or bool(self._ports)
+    def count(self, turn: Turn) -> tuple[int, ...]:
+        """Count the connections open at most while a turn is played, from the client's to the service's.
+
+        A gateway may close what it has no use for just now, so it is looked at while there are calls.
+        """
+        seen = [self._connections()]
+        self.play(turn, lambda: seen.append(self._connections()))
+        return tuple(map(max, zip(*seen, strict=True)))
+
+    def _connections(self) -> tuple[int, ...]:
+        local = (self._wire and self._address.host in cpu.LOCAL) or bool(self._ports)
         ports = [*self._ports, self._address.port] if local else []
         return tuple(cpu.connections(port) for port in reversed(ports))
 
@@ -251,6 +263,10 @@ class Contender:
         except OSError as error:
             raise self.fail(f"its load process is gone: {error.strerror}") from error
 
+    def _wait(self) -> bool:
+        assert self._baton is not None
+        return self._baton.waits(_LOOK)
+
     def _receive(self, timeout: float) -> Message:
         assert self._baton is not None
         try:
@@ -269,12 +285,6 @@ class Contender:
             stderr = stderr or process.tail()
         self.failure = Failure(fork=self._fork, reason=reason, stderr=stderr)
         return ArmError(reason)
-
-
-def _found(address: Address) -> tuple[int, ...]:
-    """Find the process that serves `address`, if it is on this machine and may be looked into."""
-    pid = cpu.listener(address.port) if address.host in _LOCAL else None
-    return () if pid is None or cpu.cpu_time(pid) is None else (pid,)
 
 
 def _first(errors: dict[str, tuple[int, str]]) -> str:

@@ -8,9 +8,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from stacks.base import Address
+
 _PROC = Path("/proc")
 _KERNEL_THREAD = 0x00200000
 """``PF_KTHREAD`` of Linux' ``sched.h``, in the flags of ``/proc/PID/stat``."""
+LOCAL = ("127.0.0.1", "localhost", "::1")
 _STEAL = 8
 _TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
@@ -65,6 +68,12 @@ def _sockets(state: str, port: int) -> list[str]:
                 row[9] for row in rows if row[3] == state and int(row[1].rpartition(":")[2], 16) == port
             ]
     return inodes
+
+
+def server(address: Address) -> tuple[int, ...]:
+    """Find the process that serves `address`, if it is on this machine and may be looked into."""
+    pid = listener(address.port) if address.host in LOCAL else None
+    return () if pid is None or cpu_time(pid) is None else (pid,)
 
 
 def connections(port: int) -> int:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from harness.measure import cpu
+from harness.measure import capacity, cpu
 from harness.measure.books import Books
 from harness.measure.contender import ArmError, Contender
 from harness.measure.observer import Observer
@@ -29,9 +29,6 @@ _WARM = 100_000_000
 """Longest warm-up turn in ns, unless the turns themselves are longer: after two of these, or of half of it,
 the first rounds cost what later ones do, within the noise of five rounds (3 %)."""
 
-_CAPACITY_TURNS = 3
-_CAPACITY_TURN = 200_000_000
-"""In ns."""
 _BLOCKS = 5
 """Histograms of consecutive turns kept of each fork, for intervals of percentiles over forks."""
 _BLOCKS_ALONE = 10
@@ -105,7 +102,7 @@ class Fork:
                 books.rate = load.rate
                 continue
             self._observer.phase(f"looking for what {contender.arm.name} can do")
-            books.capacity = self._try(k, partial(_capacity, contender)) or 0.0
+            books.capacity = self._try(k, partial(capacity.find, contender)) or 0.0
             books.rate = books.capacity * load.rate
         # The floor can do much more than anybody else; it shows what loopback takes at the baseline's rate.
         names = [arm.name for arm in self._trial.arms]
@@ -144,12 +141,21 @@ class Fork:
         """Keep what was played when the user broke `play` off."""
         self._observer.phase("keeping what was measured")
         self._settle(tally)
-        self.finish(fork)
+        self._collect(fork)
 
     def finish(self, fork: int) -> None:
-        """Collect the histograms of those that are left."""
+        """Count the connections of those that are left, in a turn that counts for nothing else, and end."""
+        turn = Turn(self._trial.turn, self._trial.settle, long=False, block=-1)
         for k, contender in self._each():
-            self._books[k].connections = contender.connections()
+            if contender.arm.twin_of:
+                continue  # it would time this turn, too
+            counted = self._try(k, partial(contender.count, turn))
+            if counted is not None:
+                self._books[k].connections = counted
+        self._collect(fork)
+
+    def _collect(self, fork: int) -> None:
+        for k, contender in self._each():
             self._books[k].hops = contender.hops
             if finished := self._try(k, contender.finish):
                 self._books[k].finish(k, fork, finished)
@@ -279,17 +285,6 @@ class Fork:
 def warm_up(trial: Trial) -> int:
     """Length in ns of a warm-up turn: a long turn, within limits."""
     return _WARM if trial.open else max(trial.turn, min(LONG * trial.turn, _WARM))
-
-
-def _capacity(contender: Contender) -> float:
-    """Find out how many calls a second an arm makes in a closed loop; raises `ArmError` for none."""
-    done = window = 0
-    for _ in range(_CAPACITY_TURNS):
-        played = contender.play(Turn(_CAPACITY_TURN, settle(_CAPACITY_TURN), long=False, block=-1))
-        done, window = done + played.done, window + played.window
-    if not done or not window:
-        raise contender.fail("no call ended well in a closed loop, so nobody knows what share of its rate is")
-    return done * 1e9 / window
 
 
 def _used(contenders: list[Contender]) -> int:

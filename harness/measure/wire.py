@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 from typing import Any
@@ -133,6 +134,10 @@ class Baton:
         except msgspec.DecodeError as error:
             raise EOFError(f"what came over the baton is no message: {error}") from error
         return message
+
+    def waits(self, seconds: float) -> bool:
+        """Wait for a message for `seconds` at most, without taking it; tells whether one is there."""
+        return bool(select.select([self._end], [], [], seconds)[0])
 
     def close(self) -> None:
         """Close this end."""

@@ -231,6 +231,15 @@ def test_a_run_ends_where_nothing_is_left_to_hold_an_arm_against(others):
     assert (result.turns.arm == 0).any()  # what it costs by itself is told all the same
 
 
+def test_a_run_ends_with_its_baseline():
+    gone = Arm(name="gone", stack="tcp-msgpack", at="127.0.0.1:1")
+    watch = Watch()
+    result = play(trial(gone, GRPC, TCP, FLOOR, seconds=1.0, forks=2), watch)
+    assert [run.failure is not None for run in result.runs] == [True, False, False, False]
+    assert result.forks_done == 1
+    assert "ends here: nothing is left to hold grpc against" in watch.notes
+
+
 def test_a_load_process_that_dies_fails_its_arm_only():
     def kill() -> None:
         loads = [p for p in children() if "harness.measure.load" in p.cmdline()]
@@ -667,6 +676,19 @@ def test_calls_outlast_an_upstream_that_stands_still_for_2_s():
     still = int(result.turns.busy.argmax())
     assert result.turns.busy[still] > 1_000 * MILLISECOND
     assert still < len(result.turns.busy) - 1
+
+
+@pytest.mark.parametrize(("hop", "behind"), [("python", 1), ("envoy", 1), ("nginx", 4), ("caddy", 1)])
+def test_connections_are_counted_while_there_are_calls(hop, behind):
+    work = "wait:5ms"  # so that all users' calls are in flight at once
+    result = play(trial(Arm("g", "grpc-protobuf", hops=(hop,), work=work), users=4, seconds=0.5))
+    assert result.runs[0].connections == (4, behind)
+
+
+def test_connections_for_a_call_each_are_counted_while_they_are_open():
+    arm = Arm("r", "tcp-msgpack", channel="per-request", work="wait:5ms")
+    result = play(trial(arm, users=3, seconds=0.5))
+    assert 1 <= result.runs[0].connections[0] <= 3
 
 
 @pytest.mark.parametrize("hop", ["python", "envoy", "nginx", "caddy"])
