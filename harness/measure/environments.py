@@ -27,6 +27,12 @@ _OURS = ("harness", "scenarios", "stacks")
 _DONE = "rpcduel-complete"
 """File that an environment has when it was built to its end."""
 _FALLBACK = "rpcduel-fallback.pth"
+_ISOLATED = "'pip-build-env-' in os.environ.get('PYTHONPATH', '')"
+"""Where pip builds a package, that must find the tools which it asked for, and not those behind us.
+
+Pip keeps the environment's own packages away from a build, and knows nothing of others; the name of the
+directory is that of `pip._internal.build_env`.
+"""
 _DIGITS = 16
 _LINES = 12
 """Of what a program said last that are shown when it fails."""
@@ -163,7 +169,9 @@ def _build(place: Path, python: str, needs: Sequence[str], base: _Base) -> None:
     bare = [] if importlib.util.find_spec("pip") is None else ["--without-pip"]
     _output([python or sys.executable, "-P", "-m", "venv", *bare, str(place)], what)
     (site,) = (place / "lib").glob("python*/site-packages")
-    lines = [*_homes(), *(f"import site; site.addsitedir({path!r})" for path in base.places)]
+    behind = [f"sys.path.append({path!r})" for path in _homes()]
+    behind += [f"site.addsitedir({path!r})" for path in base.places]
+    lines = [f"import os, site, sys; {_ISOLATED} or {each}" for each in behind]
     (site / _FALLBACK).write_text("\n".join(lines) + "\n", encoding="utf-8")
     pip = (
         [sys.executable, "-P", "-m", "pip", "--python"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tarfile
 import threading
 import zipfile
 from importlib import metadata
@@ -169,6 +170,37 @@ def test_several_at_once_build_one(cache, wheels):
     assert len(found) == 3
     assert len(set(found)) == 1
     assert sum(text.startswith("building") for text in watch.phases) == 1
+
+
+BUILDER = """
+import shutil, click
+def build_wheel(directory, *_):
+    name = "gadget-1.0-py3-none-any.whl"
+    shutil.copy("wheel", f"{directory}/{name}")
+    assert click.VERSION == "0.1", click.__file__
+    return name
+"""
+
+
+def test_a_package_is_built_with_the_tools_that_it_asks_for(cache, wheels, tmp_path):
+    wheels("click", "0.1")  # of which we have another
+    wheel = wheels("gadget", "1.0")
+    project = tmp_path / "gadget-1.0"
+    project.mkdir()
+    wheel.rename(project / "wheel")
+    (project / "builder.py").write_text(BUILDER)
+    (project / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["click==0.1"]\nbuild-backend = "builder"\nbackend-path = ["."]\n'
+        '[project]\nname = "gadget"\nversion = "1.0"\n'
+    )
+    (project / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: gadget\nVersion: 1.0\n")
+    with tarfile.open(tmp_path / "wheels" / "gadget-1.0.tar.gz", "w:gz") as archive:
+        archive.add(project, "gadget-1.0")
+
+    python = environments.interpreter(arm("gadget==1.0"), Watch())
+
+    assert own(python) == {"gadget"}
+    assert ask(python, "import gadget, click; print(gadget.VERSION, click.__name__)") == "1.0 click"
 
 
 def test_a_file_that_changed_is_another_environment(cache, wheels):
