@@ -52,7 +52,8 @@ def _head(state: State, place: str, wide: int, *, unicode: bool) -> Text:
     left = f"{units.left(state.left)} left"
     fork = f"fork {state.fork + 1} of {state.forks}"
     place = f"{place}, " if place else ""
-    told = (state.phase,) if state.phase else (f"{place}{fork}, {left}", f"{fork}, {left}", left)
+    now = (f"{state.phase}, {left}", state.phase)
+    told = now if state.phase else (f"{place}{fork}, {left}", f"{fork}, {left}", left)
     room = wide - _LEAST_BAR - len(share) - len(_GAP)
     text = next((each for each in told if cell_len(each) <= room), told[-1])
     tail = _text(text, "dim" if state.phase else "", max(0, room), unicode=unicode)
