@@ -17,7 +17,8 @@ from harness.results import Trial
 
 _LARGE = ((100, 0), (10, 1))
 """From which ratio on how many decimals are shown."""
-_SMALL = 0.1
+_SMALL = 0.5
+"""Below it 0.01 would be 2 % or more of a ratio."""
 _NARROW = 0.01
 
 
@@ -117,7 +118,9 @@ def _answer(
         return f"No difference in {what} between {names} could be resolved{shown}"
     best = "cheapest" if metric == "cpu" else "fastest"
     head = f"{names} are the {best}, too close to tell apart" if tied else f"{first.name} is the {best}"
-    if baseline in [arm.name for arm in (first, *tied)]:
+    if baseline in [arm.name for arm in tied]:
+        return f"{head}; {first.name} takes ≈ {_against(first, baseline, what, metric)}"
+    if first.name == baseline:
         next_ = next(arm for arm in others if arm not in tied)
         return f"{head}; {next_.name} takes {_against(next_, baseline, what, metric)}"
     return f"{head}: {_against(first, baseline, what, metric)}"
@@ -147,22 +150,25 @@ def _and(names: Sequence[str]) -> str:
 
 def show(estimate: Estimate) -> str:
     """Write a ratio with as many decimals as it is known to: ``0.31×``."""
-    return f"{estimate.value:.{_decimals(estimate)}f}×"
+    return f"{estimate.value:.{decimals(estimate)}f}×"
 
 
 def bounds(estimate: Estimate, kind: str = "") -> str:
     """Write the bounds of a ratio in brackets, if it has any."""
     if estimate.low is None or estimate.high is None:
         return ""
-    decimals = _decimals(estimate)
-    return f" ({kind}{estimate.low:.{decimals}f} to {estimate.high:.{decimals}f})"
+    digits = decimals(estimate)
+    return f" ({kind}{estimate.low:.{digits}f} to {estimate.high:.{digits}f})"
 
 
-def _decimals(estimate: Estimate) -> int:
-    """Give two decimals for ratios about 1, fewer for large ones, one more for small and narrow ones."""
-    for large, decimals in _LARGE:
+def decimals(estimate: Estimate) -> int:
+    """Give as many decimals as a ratio is known to: two about 1, fewer for large ones, three for small ones.
+
+    Also three where its bounds are so close that they would read alike.
+    """
+    for large, digits in _LARGE:
         if estimate.value >= large:
-            return decimals
+            return digits
     if estimate.value < _SMALL:
         return 3
     if estimate.low is None or estimate.high is None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from harness.decide import sentence
 from harness.decide.comparison import Estimate
 
 NOTHING = "–"
@@ -15,8 +16,6 @@ _MICRO = 1_000
 _MILLI = 1_000_000
 _MILLI_FROM = 100 * _MILLI
 _MOST_RATIO_DIGITS = 5
-_NARROW, _NARROW_UP_TO = 0.01, 10
-"""Bounds of a ratio under 10 that are closer than this would coincide with two decimals."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +83,7 @@ def ratio(estimate: Estimate, *, resolved: bool) -> tuple[str, str]:
 
 def _ratio_digits(estimate: Estimate, *, resolved: bool) -> int:
     shown = [value for value in (estimate.value, estimate.low, estimate.high) if value is not None]
-    size = abs(estimate.value)
-    digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.1 else 3  # noqa: PLR2004 -- powers of ten
-    if size < _NARROW_UP_TO and max(shown) - min(shown) < _NARROW and len(shown) > 1:
-        digits = 3
+    digits = sentence.decimals(estimate)
     while (
         resolved and digits < _MOST_RATIO_DIGITS and any(float(f"{value:.{digits}f}") == 1 for value in shown)
     ):

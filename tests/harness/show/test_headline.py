@@ -95,7 +95,7 @@ def test_one_point_has_said_it_itself():
             [point(arm("a"), arm("b", 0.5)), point(arm("a"), arm("b", 0.25), users=16)],
             (
                 "b had the lowest time per call at both points: 0.50× (0.49 to 0.51) with 1 user, "
-                "0.25× (0.24 to 0.26) with 16 users, that of a being 1."
+                "0.250× (0.245 to 0.255) with 16 users, that of a being 1."
             ),
         ),
         (
@@ -149,7 +149,7 @@ def test_one_point_has_said_it_itself():
             ],
             (
                 "c had the lowest time per call, or was not told apart from the lowest, at both points: "
-                "0.81× (0.79 to 0.82) with 1 user, 0.40× (0.39 to 0.41) with 16 users, that of a being 1."
+                "0.81× (0.79 to 0.82) with 1 user, 0.400× (0.392 to 0.408) with 16 users, that of a being 1."
             ),
         ),
         (
