@@ -71,6 +71,8 @@ class Ruled(msgspec.Struct, frozen=True):
     """Whether no further look can change it."""
     reason: str = ""
     """Why it is invalid, or why nothing was looked at."""
+    said: str = ""
+    """The end of what the arm that failed wrote to standard error: as it came, for it is somebody else's."""
     needed: int | None = None
     """Where it stays unclear: forks that it would take, if further ones are like these. None where that is
     more than `MOST_FORKS`, and where it is not unclear."""
@@ -138,7 +140,7 @@ def look(
 ) -> Ruled:
     """Rule on one of so many `candidates` from its per-fork ln(candidate / base) of each metric.
 
-    `broken` says why it is invalid, whatever its figures are.
+    `broken` says in its first line why it is invalid, whatever its figures are; others are what was said.
     """
     share, forks = rule.share(candidates), min(map(len, found.values()))
     seen: Judgement | None = None
@@ -146,7 +148,8 @@ def look(
     if blank and not broken:
         broken = f"{' and '.join(blank)} is not known of every fork; other --metrics may be"
     if broken:
-        return Ruled(name, Ruling.INVALID, _unbounded(found), 0, final=True, reason=broken)
+        reason, _, said = broken.partition("\n")
+        return Ruled(name, Ruling.INVALID, _unbounded(found), 0, final=True, reason=reason, said=said)
     for count in rule.looks:
         if forks < count:
             break
@@ -219,7 +222,10 @@ def _barred(played: Sequence[Rounds], findings: Sequence[Sequence[Finding]], one
 def _limits(
     played: Sequence[Rounds], findings: Sequence[Sequence[Finding]]
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Give why arms are invalid, by name, and what makes figures doubtful. The floor's are not asked for."""
+    """Give why arms are invalid, by name, and what makes figures doubtful. The floor's are not asked for.
+
+    What an arm that failed wrote to standard error stands in further lines.
+    """
     broken: dict[str, str] = {}
     doubts = {
         f"{arm.name} at": f"{arm.name} runs already and cannot be restarted: what differs between starts is "
@@ -232,10 +238,10 @@ def _limits(
         for finding in found:
             if finding.arm and finding.arm == floor:
                 continue
-            text = finding.text.strip().partition("\n")[0]
+            text = finding.text.strip()
             about = f"{finding.arm}: {text}" if finding.arm and not text.startswith(finding.arm) else text
             if finding.validity == INVALID:
                 broken.setdefault(finding.arm, about)
             elif finding.validity == DOUBTFUL or finding.kind in _TOLD:
-                doubts.setdefault(f"{finding.arm} {finding.kind}", about)
+                doubts.setdefault(f"{finding.arm} {finding.kind}", about.partition("\n")[0])
     return broken, tuple(doubts.values())

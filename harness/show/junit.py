@@ -30,7 +30,7 @@ def render(decision: Decision) -> str:
     for one, verdict in rulings.pairs(decision.candidates):
         outcome = rulings.outcome(one, verdict)
         told = one.reason or rulings.measured(verdict)
-        text = f"{rulings.why(one, decision)}."
+        text = "\n".join([f"{rulings.why(one, decision)}.", *words.quote(one.said)])
         cases.append(Case(one.name, rulings.WHAT[verdict.metric], outcome, told, text))
     return write(f"gate against {decision.base}", cases, "\n".join(rulings.render(decision)))
 

@@ -98,9 +98,12 @@ def _grid(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _quoted(lines: tuple[str, ...]) -> list[str]:
-    """Fence `lines` with more backticks than stand in them, indented to belong to the list's item."""
-    if not lines:
-        return []
+    """Fence `lines`, if there are any, indented to belong to the list's item."""
+    return ["\n".join(f"  {line}" for line in fenced(lines))] if lines else []
+
+
+def fenced(lines: tuple[str, ...]) -> list[str]:
+    """Fence `lines` with more backticks than stand in them."""
     runs = [len(run) for line in lines for run in re.findall(r"`+", line)]
     fence = "`" * max([3, *(run + 1 for run in runs)])
-    return ["\n".join(f"  {line}" for line in (f"{fence}text", *lines, fence))]
+    return [f"{fence}text", *lines, fence]

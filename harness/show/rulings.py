@@ -51,7 +51,10 @@ def coloured(line: str) -> Text:
 
 
 def render(decision: Decision, wide: int = 0) -> list[str]:
-    """Write what was seen, then the answer as the last; folded where `wide` is given and too little."""
+    """Write what was seen, then the answer, and what broken arms said below it.
+
+    All but that is folded where `wide` is given and too little.
+    """
     room = min(_NAME, max(len(words.clean(one.name)) for one in decision.candidates))
     lines = [line for one in decision.candidates for line in _lines(one, room)]
     said = [title(decision), *(f"  doubtful: {words.clean(text)}" for text in decision.doubts)]
@@ -59,7 +62,7 @@ def render(decision: Decision, wide: int = 0) -> list[str]:
     if wide:
         said[0] = folded(said[0], wide)
         tail = [folded(text, wide) for text in tail]
-    return [line for text in (said[0], *lines, *tail) for line in text.split("\n")]
+    return [line for text in (said[0], *lines, *tail, *_quoted(decision)) for line in text.split("\n")]
 
 
 def folded(text: str, wide: int) -> str:
@@ -77,6 +80,19 @@ def title(decision: Decision) -> str:
         f"against {decision.base}, {words.count(decision.forks, 'fork')}; "
         f"{share(rule.tolerance)} more is put up with, {share(rule.detect)} is not"
     )
+
+
+def _quoted(decision: Decision) -> Iterator[str]:
+    for about, quote in quotes(decision):
+        if about:
+            yield f"  {about}:"
+        yield from (f"    | {line}" for line in quote)
+
+
+def quotes(decision: Decision) -> list[tuple[str, tuple[str, ...]]]:
+    """Give what arms that failed wrote last, as lines, each after why it is told where there are several."""
+    found = {words.clean(one.reason): words.quote(one.said) for one in decision.candidates if one.said}
+    return [(about if len(found) > 1 else "", quote) for about, quote in found.items()]
 
 
 def _lines(one: Ruled, room: int) -> Iterator[str]:
@@ -187,6 +203,7 @@ def json(decision: Decision, stored: str) -> str:
                     "forks": one.forks,
                     "needed": one.needed,
                     "reason": one.reason,
+                    "said": "\n".join(words.quote(one.said)),
                 }
                 for one in decision.candidates
             ],

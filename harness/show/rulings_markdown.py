@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from harness.decide.gate import Decision
 from harness.show import rulings, words
-from harness.show.markdown import escape
+from harness.show.markdown import escape, fenced
 
 MARKS = {"same": "✅", "better": "✅", "worse": "❌", "unclear": "❔", "invalid": "⚠️"}
 """Outcome → what stands before it."""
 
 
 def render(decision: Decision) -> str:
-    """Write the outcome as a heading, the answer, a table of candidates and metrics, and what is doubtful."""
+    """Write the outcome as a heading, the answer, what broken arms said, a table, and what is doubtful."""
+    quoted = [
+        "\n".join([*([f"{escape(about)}:", ""] if about else []), *fenced(quote), ""])
+        for about, quote in rulings.quotes(decision)
+    ]
     lines = [
         f"## {MARKS[decision.ruling]} rpcduel gate: {decision.ruling}",
         "",
         f"**{escape(rulings.sentence(decision))}**",
         "",
+        *quoted,
         "| candidate | metric | change | adjusted interval | outcome |",
         "| --- | --- | ---: | ---: | --- |",
     ]

@@ -49,6 +49,8 @@ _ASCII = str.maketrans(
 _NO_XML = "\ufffe\uffff"
 """Characters that XML does not allow, beside those of a category."""
 _QUOTED_LINES = 12
+_QUOTED = 2000
+"""Characters of them, at most."""
 _PAIRED = "A ratio is not the quotient of the absolute columns: it is paired turn by turn."
 _CLIENT_BOUND = (
     "Where the client is what binds, calls/s are those of client + server together, never the server's alone."
@@ -151,10 +153,14 @@ def finding(found: Finding) -> tuple[str, tuple[str, ...]]:
     """Write a finding as its sentence and the lines that are quoted below it, of many the last."""
     head, _, rest = clean(found.text).strip().partition("\n")
     about = f"{clean(found.arm)}: " if found.arm and not head.startswith(found.arm) else ""
-    lines = [line.rstrip() for line in rest.splitlines() if line.strip()]
-    if len(lines) > _QUOTED_LINES:
-        lines = ["…", *lines[-_QUOTED_LINES:]]
-    return about + head, tuple(lines)
+    return about + head, quote(rest)
+
+
+def quote(text: str) -> tuple[str, ...]:
+    """Give the lines of what another program wrote, clean; of a long text its end."""
+    whole = [line.rstrip() for line in clean(text).splitlines() if line.strip()]
+    lines = "\n".join(whole[-_QUOTED_LINES:])[-_QUOTED:].splitlines()
+    return tuple(lines if lines == whole else ["…", *lines])
 
 
 def notes(comparison: Comparison) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.decide import looks
+from harness.decide import gate, looks
 from harness.decide.claims.claim import Claim
 from harness.results import Result
 from harness.show import rulings, words
@@ -55,6 +55,8 @@ class Ruled:
     sentence: str
     title: str
     rulings: tuple[Ruling, ...]
+    broken: tuple[tuple[str, tuple[str, ...]], ...]
+    """Why candidates are invalid, with the last lines of what failed."""
     doubts: tuple[str, ...]
 
 
@@ -96,6 +98,13 @@ def rule(results: Sequence[Result]) -> Ruled | None:
                 rulings.outcome(one, verdict),
             )
             for one, verdict in rulings.pairs(decision.candidates)
+        ),
+        broken=tuple(
+            {
+                words.clean(one.reason): words.quote(one.said)
+                for one in decision.candidates
+                if one.ruling is gate.Ruling.INVALID
+            }.items()
         ),
         doubts=tuple(map(words.clean, decision.doubts)),
     )

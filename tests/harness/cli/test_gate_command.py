@@ -228,7 +228,7 @@ def test_the_same_passes_as_json(tmp_path):
     assert [each["metric"] for each in told["verdicts"]] == ["cpu"]
 
 
-def test_a_broken_base_is_invalid_and_never_a_pass(tmp_path):
+def test_a_broken_base_is_invalid_and_never_a_pass(tmp_path, capsys):
     (tmp_path / "suite.toml").write_text(
         '[arms.good]\nstack = "tcp-msgpack"\n[arms.bad]\nstack = "tcp-msgpack"\n'
         f'server = ["{sys.executable}", "-c", "raise SystemExit(\'no licence\')", "{{port}}"]\n'
@@ -237,7 +237,10 @@ def test_a_broken_base_is_invalid_and_never_a_pass(tmp_path):
     found = rpcduel("suite.toml", *BRIEF, cwd=tmp_path)
 
     assert found.returncode == 4, found.stderr
-    assert "good cannot be judged: bad: failed in start 1: its server ended with exit code 1" in found.stdout
+    why = "bad: failed in start 1: its server ended with exit code 1.\n    | no licence\n"
+    assert f"good cannot be judged: {why}" in found.stdout
+    assert main(["report", str(next(tmp_path.glob("results/*-gate")))]) == 0
+    assert why in capsys.readouterr().out
 
 
 @pytest.fixture

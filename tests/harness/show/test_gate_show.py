@@ -28,7 +28,13 @@ SAME_ONE = Ruled("same", Ruling.SAME, SAME, 16, final=True)
 BETTER_ONE = Ruled("quick <1>", Ruling.BETTER, BETTER, 8, final=True)
 UNCLEAR_ONE = Ruled("hazy", Ruling.UNCLEAR, UNCLEAR, 32, final=True, needed=57)
 INVALID_ONE = Ruled(
-    "broken", Ruling.INVALID, UNKNOWN, 0, final=True, reason="broken: 9 of 100 calls failed (9.00%) \x1b[31m"
+    "broken",
+    Ruling.INVALID,
+    UNKNOWN,
+    0,
+    final=True,
+    reason="broken: 9 of 100 calls failed (9.00%) \x1b[31m",
+    said="\x1b[2JTraceback <of> ```its``` own:\n\n\tno `licence`\x00",
 )
 EVERY = (WORSE_ONE, SAME_ONE, BETTER_ONE, UNCLEAR_ONE, INVALID_ONE)
 
@@ -106,7 +112,30 @@ def test_a_terminal_s_lines_have_at_most_80_columns():
 )
 def test_the_answer_is_one_sentence(one, said):
     assert rulings.sentence(decision(one)) == said
-    assert rulings.render(decision(one))[-1] == said
+    assert rulings.render(decision(replace(one, said="")))[-1] == said
+
+
+def test_what_a_broken_arm_said_stands_in_every_format():
+    found = decision(INVALID_ONE)
+    lines = ("[2JTraceback <of> ```its``` own:", "    no `licence`")
+    assert rulings.render(found)[-2:] == [f"    | {line}" for line in lines]
+    assert "\n".join(["", "````text", *lines, "````", ""]) in rulings_markdown.render(found)
+    (error, _) = ET.fromstring(junit.render(found)).iter("error")
+    assert error.text.endswith("\n".join(["", *lines]))
+    assert json.loads(rulings.json(found, ""))["candidates"][0]["said"] == "\n".join(lines)
+
+
+def test_of_what_was_said_the_end_is_shown_and_what_several_share_once():
+    def quoted(*candidates):
+        return [line for line in rulings.render(decision(*candidates)) if line.startswith("    | ")]
+
+    flood = replace(INVALID_ONE, said="\n".join(["x" * 5000] * 30 + ["last"]))
+    assert quoted(flood)[0] == "    | …"
+    assert quoted(flood)[-1] == "    | last"
+    assert len("".join(quoted(flood))) < 2100
+    assert quoted(flood, replace(flood, name="other")) == quoted(flood)
+    other = replace(flood, reason="today: gone", said="why")
+    assert rulings.render(decision(flood, other))[-2:] == ["  today: gone:", "    | why"]
 
 
 def test_several_candidates_are_counted_first():

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from harness.decide import compare
 from harness.decide.claims.claim import FAILS, HOLDS, UNCLEAR, UNMEASURED, Claim, Evidence
 from harness.decide.comparison import Estimate
+from harness.results import Failure
 from harness.show import anatomy, fairness, words
 from harness.show.figures import MOST_POINTS
 from harness.show.html import bars, origin, page
@@ -202,6 +203,15 @@ def test_a_gate_shows_what_it_ruled(made):
     assert "next <1> costs more than today, by over 3 %" in said
     assert '<td class="verdict worse">worse</td>' in text
     assert "look 2" in said
+
+
+def test_a_gate_shows_what_an_arm_that_failed_said(made):
+    failure = Failure(fork=0, reason="its server ended with exit code 1", stderr="no \x1b<licence>")
+    text = shown([made.run(each, "next <1>", failure=failure) for each in looked(made)])
+    check(text)
+    gate = text.partition('id="gate"')[2].partition("</section>")[0]
+    assert "next &lt;1&gt;: failed in start 1: its server ended with exit code 1" in gate
+    assert ">no &lt;licence&gt;</pre>" in gate
 
 
 def claim(verdict, number=1, **changes):
