@@ -149,7 +149,8 @@ def look(
         broken = f"{' and '.join(blank)} is not known of every fork; other --metrics may be"
     if broken:
         reason, _, said = broken.partition("\n")
-        return Ruled(name, Ruling.INVALID, _unbounded(found), 0, final=True, reason=reason, said=said)
+        nothing = tuple(Verdict(metric, None, None, None, Outcome.UNCLEAR) for metric in found)
+        return Ruled(name, Ruling.INVALID, nothing, 0, final=True, reason=reason, said=said)
     for count in rule.looks:
         if forks < count:
             break
@@ -187,13 +188,11 @@ def _alike(values: Numbers, count: int) -> Numbers:
 
 
 def _unbounded(found: Mapping[str, Numbers]) -> tuple[Verdict, ...]:
-    """Tell what was seen of each metric, of which nothing may be said."""
-    verdicts = []
-    for metric, values in found.items():
-        known = values[np.isfinite(values)]
-        change = float(np.expm1(known.mean())) if len(known) else None
-        verdicts.append(Verdict(metric, change, None, None, Outcome.UNCLEAR))
-    return tuple(verdicts)
+    """Tell what was seen of each metric in forks too few to say anything."""
+    changes = {
+        metric: float(np.expm1(values.mean())) if len(values) else None for metric, values in found.items()
+    }
+    return tuple(Verdict(metric, change, None, None, Outcome.UNCLEAR) for metric, change in changes.items())
 
 
 def _joined(played: Sequence[Rounds], metric: str, arm: int, base: int) -> Numbers:

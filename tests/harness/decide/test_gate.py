@@ -252,6 +252,7 @@ def test_a_broken_arm_is_invalid_and_so_is_what_is_held_against_a_broken_base(ma
     invalid = [one.name for one in found.candidates if one.ruling is Ruling.INVALID]
     assert invalid == (["new", "third"] if arm == "old" else ["new"])
     assert all(reason in one.reason for one in found.candidates if one.name in invalid)
+    assert {each.change for one in found.candidates if one.name in invalid for each in one.verdicts} == {None}
     said = "no licence" if "failure" in change else ""
     assert [one.said for one in found.candidates] == [
         said * (one.name in invalid) for one in found.candidates
