@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.decide.gate import Decision, Ruling
+from harness.decide.judge import Verdict
 from harness.show import rulings, words
 from harness.show.json import write
 
@@ -19,10 +20,17 @@ def render(decision: Decision) -> str:
                 "name": words.clean(f"{one.name}: {rulings.WHAT[verdict.metric]}"),
                 "unit": words.clean(f"× {decision.base}"),
                 "value": 1 + verdict.change,
-                "range": rulings.bounds(verdict),
+                "range": _range(verdict),
                 "extra": rulings.outcome(one, verdict),
             }
             for one, verdict in rulings.pairs(decision.candidates)
             if verdict.change is not None and one.ruling is not Ruling.INVALID
         ]
     )
+
+
+def _range(verdict: Verdict) -> str:
+    """Write the adjusted interval as ratios, as the value is one; empty where there is none."""
+    if verdict.low is None or verdict.high is None:
+        return ""
+    return f"{1 + verdict.low:.4g} to {1 + verdict.high:.4g}"
