@@ -121,7 +121,7 @@ def _fault(error: Exception) -> int:
     """Tell what went wrong, and give its exit code."""
     match error:
         case BrokenPipeError():
-            _silence()
+            silence()
             return BROKEN_PIPE
         case click.ClickException():
             error.show()
@@ -130,7 +130,7 @@ def _fault(error: Exception) -> int:
             click.echo("rpcduel: interrupted", err=True)
             return INTERRUPTED
         case OSError(filename=None) if error.errno in _FULL:  # files have names, and errors of their own
-            _silence()
+            silence()
             click.echo(f"rpcduel: standard output cannot be written: {error.strerror}", err=True)
             return USAGE
     if any((kind.__module__, kind.__name__) in KNOWN for kind in type(error).__mro__):
@@ -141,7 +141,7 @@ def _fault(error: Exception) -> int:
     return DEFECT
 
 
-def _silence() -> None:
+def silence() -> None:
     """Let what is still buffered go nowhere, so that the interpreter's last flush does not complain."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli import output
+from harness.cli import output, silence
 
 if TYPE_CHECKING:
     from harness.decide.gate import Decision, Rule
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CODES = {"same": 0, "better": 0, "worse": 1, "unclear": 3, "invalid": 4}
 INTERRUPTED = 130
 FORMATS = ("md", "junit", "json", "action", "bencher")
-_ENDINGS = {".md": "md", ".xml": "junit"}
+_ENDINGS = {".md": "md", ".xml": "junit", ".json": "json"}
 
 
 def _forms(
@@ -90,7 +90,7 @@ def _forms(
     callback=_forms,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write there what --format says, else the ending: .md or .xml (JUnit). Both may be repeated.",
+    help="Write there what --format says, else the ending: .md, .json or .xml (JUnit). Both may be repeated.",
 )
 def command(
     suite: Path | None,
@@ -140,20 +140,20 @@ def command(
         seconds=seconds,
     )
     results.writable(out)
-    place = output.place(out, "gate")
+    written = [(form, file) for form, file in files if file != Path("-")]
+    for _, file in written:
+        output.check(file)
     observer = progress.observer(sys.stderr, silent=as_json)
     seed = secrets.randbelow(2**31) if seed is None else seed
-    try:
-        decision, interrupted = measured(question, seed, place, observer)
-    finally:
-        observer.close()
-    if decision is None:
-        click.echo("rpcduel: interrupted before anything could be said", err=True)
-        sys.exit(INTERRUPTED)
-    _show(decision, place, ["json"] if as_json else printed)
-    for form, file in files:
-        if file != Path("-"):
-            output.give(_rendered(decision, form, place), file)
+    with output.place(out, "gate") as place:
+        try:
+            decision, interrupted = measured(question, seed, place, observer)
+        finally:
+            observer.close()
+        if decision is None:
+            click.echo("rpcduel: interrupted before anything could be said", err=True)
+            sys.exit(INTERRUPTED)
+        _tell(decision, place, ["json"] if as_json else printed, written)
     sys.exit(INTERRUPTED if interrupted else CODES[decision.ruling])
 
 
@@ -214,6 +214,22 @@ def _store(result: Result, place: Path, number: int) -> None:
         click.echo(f"rpcduel: {error}; it is judged, but not stored", err=True)
 
 
+def _tell(
+    decision: Decision, place: Path, printed: Sequence[str], written: Sequence[tuple[str, Path]]
+) -> None:
+    """Write all files, then print; what fails is said, and takes nothing from the ruling's exit code."""
+    for form, file in written:
+        try:
+            output.give(_rendered(decision, form, place), file)
+        except click.UsageError as error:
+            click.echo(f"rpcduel: {error.message}", err=True)
+    try:
+        _show(decision, place, printed)
+    except OSError as error:
+        silence()
+        click.echo(f"rpcduel: standard output cannot be written: {error.strerror}", err=True)
+
+
 def _show(decision: Decision, place: Path, printed: Sequence[str]) -> None:
     from harness.show import rulings
 
@@ -221,7 +237,8 @@ def _show(decision: Decision, place: Path, printed: Sequence[str]) -> None:
         click.echo(_rendered(decision, form, place), nl=False)
     if not printed:
         rulings.show(decision)
-        click.echo(f"Stored in {place}; read it again with: rpcduel report {place}")
+        if any(place.iterdir()):
+            click.echo(f"Stored in {place}; read it again with: rpcduel report {place}")
 
 
 def _rendered(decision: Decision, form: str, place: Path) -> str:

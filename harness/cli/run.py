@@ -142,17 +142,17 @@ def command(
         click.echo("\n".join([line, *map(intention.describe, trials)]))
         return
     results.writable(out)
-    place = output.place(out, "+".join(dict.fromkeys(wish.scenario for wish in asked)))
     observer = progress.observer(sys.stderr, silent=as_json)
     observer.start(line)
     seed = secrets.randbelow(2**31) if seed is None else seed
     here = machine.look()
-    try:
-        environments.prepare([arm for trial in trials for arm in trial.arms], observer)
-        finished, interrupted = _measure(trials, here, seed, place, observer)
-    finally:
-        observer.close()
-    answer = _show(finished, place, as_json=as_json)
+    with output.place(out, "+".join(dict.fromkeys(wish.scenario for wish in asked))) as place:
+        try:
+            environments.prepare([arm for trial in trials for arm in trial.arms], observer)
+            finished, interrupted = _measure(trials, here, seed, place, observer)
+        finally:
+            observer.close()
+        answer = _show(finished, place, as_json=as_json)
     sys.exit(INTERRUPTED if interrupted else _code(answer.comparisons, strict=strict))
 
 

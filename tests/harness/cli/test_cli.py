@@ -4,8 +4,9 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 
 import click
 import numpy as np
@@ -177,7 +178,7 @@ def raising(error):
     ],
 )
 def test_errors_have_exit_codes_and_no_trace(error, code, text, monkeypatch, capsys):
-    monkeypatch.setattr(harness.cli, "_silence", lambda: None)
+    monkeypatch.setattr(harness.cli, "silence", lambda: None)
     monkeypatch.setattr(harness.cli.Commands, "get_command", lambda *_: raising(error))
     assert main(["list"]) == code
     shown = capsys.readouterr().err
@@ -244,6 +245,54 @@ def test_output_goes_through_links_and_into_pipes(tmp_path):
     finally:
         os.close(reader)
     assert pipe.is_fifo()
+
+
+def test_standard_output_by_its_name_is_written_to_though_it_is_a_pipe():
+    script = (
+        "from pathlib import Path; from harness.cli import output; output.give('text', Path('/dev/stdout'))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, timeout=60, check=False
+    )
+    assert (found.returncode, found.stdout) == (0, b"text")
+
+
+def test_what_can_be_written_is_told_without_touching_it(tmp_path):
+    file, loop, pipe = tmp_path / "file.md", tmp_path / "loop.md", tmp_path / "pipe"
+    file.write_text("before")
+    loop.symlink_to(loop)
+    os.mkfifo(pipe)  # without a reader, so that who opens it waits
+    for each in (file, loop, pipe, Path("/dev/full"), tmp_path / "new.md"):
+        output.check(each)
+    assert file.read_text() == "before"
+    assert sorted(tmp_path.iterdir()) == [file, loop, pipe]
+    for wrong, why in (
+        (tmp_path, "Is a directory"),
+        (tmp_path / "none" / "x.md", "No such file or directory"),
+    ):
+        with pytest.raises(click.UsageError, match=f"{wrong}: cannot be written: {why}; choose another -o"):
+            output.check(wrong)
+
+
+def test_each_run_has_a_directory_of_its_own_which_goes_if_it_stays_empty(tmp_path, monkeypatch):
+    monkeypatch.setattr(output, "datetime", SimpleNamespace(now=lambda: datetime(2026, 11, 30, tzinfo=UTC)))
+    with output.place(tmp_path, "gate") as one, output.place(tmp_path, "gate") as other:
+        assert one != other
+        assert one.is_dir()
+        assert other.is_dir()
+        (one / "000.json").touch()
+    assert list(tmp_path.iterdir()) == [one]
+    with pytest.raises(KeyboardInterrupt), output.place(tmp_path, "gate"):
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == [one]
+
+
+def test_a_directory_that_cannot_be_made_is_told(tmp_path):
+    with (
+        pytest.raises(click.UsageError, match=r"cannot be made: No such file .*; choose another --out"),
+        output.place(tmp_path / "gone", "gate"),
+    ):
+        pass
 
 
 def test_list_tells_of_every_stack_scenario_and_of_hops(capsys):

@@ -198,7 +198,7 @@ def test_usage_errors_are_said_before_anything_starts(arguments, said, tmp_path,
 
 def test_a_regression_exits_with_1_and_tells_everybody(tmp_path):
     specs = ["--base", "old=tcp-msgpack", "--candidate", "new=tcp-msgpack,work=wait:5ms"]
-    forms = ["-o", "gate.md", "-o", "gate.xml"]
+    forms = ["-o", "gate.md", "-o", "gate.xml", "-o", "gate.json"]
     found = rpcduel(*specs, *BRIEF, "--metrics", "time", *FAR, *forms, cwd=tmp_path)
 
     assert found.returncode == 1, found.stderr
@@ -210,6 +210,7 @@ def test_a_regression_exits_with_1_and_tells_everybody(tmp_path):
     assert [run.arm for run in result.runs] == ["old", "new", "floor"]
     assert "❌" in (tmp_path / "gate.md").read_text(encoding="utf-8")
     assert ET.parse(tmp_path / "gate.xml").getroot().attrib["failures"] == "1"
+    assert json.loads((tmp_path / "gate.json").read_text(encoding="utf-8"))["outcome"] == "worse"
 
 
 def crowded(found):
@@ -292,6 +293,48 @@ def test_it_looks_again_until_something_can_be_said(played, tmp_path, monkeypatc
     ]
 
 
+def test_a_file_that_cannot_be_written_is_told_before_anything_is_measured(
+    played, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    trials = played((130_000, 0.01))
+    assert main(["gate", *CONTENDERS, "-o", "good.xml", "-o", "none/gate.md"]) == 2
+    assert "none/gate.md: cannot be written: No such file or directory" in capsys.readouterr().err
+    assert trials == []
+    assert [path.name for path in tmp_path.rglob("*")] == ["results"]
+
+
+def test_what_cannot_be_written_at_the_end_takes_nothing_from_the_ruling(
+    played, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    played((130_000, 0.01))
+    forms = ["--format", "md", "-o", "/dev/full", "--format", "json", "-o", "good.json"]
+    assert ended(["gate", *CONTENDERS, *forms]) == 1
+    shown = capsys.readouterr()
+    assert "rpcduel: /dev/full: cannot be written: No space left on device" in shown.err
+    assert "tcp-json costs more than tcp-msgpack" in shown.out
+    assert json.loads((tmp_path / "good.json").read_text())["outcome"] == "worse"
+
+
+def test_a_full_standard_output_takes_nothing_from_the_ruling(tmp_path):
+    broken = f'stack = "tcp-msgpack"\nserver = ["{sys.executable}", "-c", "", "{{port}}"]\n'
+    (tmp_path / "suite.toml").write_text(f"[arms.old]\n{broken}[arms.new]\n{broken}")
+    with Path("/dev/full").open("wb") as full:
+        found = subprocess.run(
+            [*GATE, "suite.toml", *BRIEF, "--json", "-o", "gate.md"],
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=100,
+        )
+    assert found.returncode == 4
+    assert found.stderr.endswith("rpcduel: standard output cannot be written: No space left on device\n")
+    assert (tmp_path / "gate.md").exists()
+
+
 def test_what_stays_unclear_exits_with_3_and_says_how_many_forks_it_takes(
     played, tmp_path, monkeypatch, capsys
 ):
@@ -332,6 +375,7 @@ def test_a_signal_leaves_nothing_running_and_says_what_is_known(tmp_path):
 
     assert process.returncode == 130
     assert "interrupted before anything could be said" in err
+    assert list((tmp_path / "results").iterdir()) == []
     assert len(offspring) >= 3
     assert psutil.wait_procs(offspring, timeout=10)[1] == []
 
