@@ -82,6 +82,8 @@ def question(
     seconds: float | None,
 ) -> Question:
     """Put together what suite and options ask, options above; raises `SpecError` or `click.UsageError`."""
+    from msgspec import UNSET
+
     from harness.cli import wishes
     from harness.decide.gate import Rule
     from harness.plan import gate
@@ -90,9 +92,10 @@ def question(
     from harness.plan.wish import Wish
 
     wish, table = suites.read_gate(suite) if suite else (Wish(), GateTable())
+    load = table.users if users is None else users
     wish = wishes.overridden(
         wish,
-        users=(users,) if users is not None else (table.users,) if table.users else (),
+        users=() if load is UNSET else (load,),
         samples=(sample,) if sample else (),
         service=service or table.service,
         method=method,
@@ -105,8 +108,8 @@ def question(
         detect=_percent(detect or table.detect, "detect", standard.detect),
         looks=_numbers(looks) if looks else table.looks or standard.looks,
     )
-    length = seconds if seconds is not None else table.seconds or gate.SECONDS
-    return gate.ask(wish, first, others, rule, length)
+    length = table.seconds if seconds is None else seconds
+    return gate.ask(wish, first, others, rule, gate.SECONDS if length is UNSET else length)
 
 
 def _percent(text: str, what: str, standard: float) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from harness.plan.wish import Wish
 from scenarios.arm import Arm, SpecError, checked
@@ -41,9 +42,9 @@ class GateTable(msgspec.Struct, forbid_unknown_fields=True):
     tolerance: str = ""
     detect: str = ""
     looks: tuple[int, ...] = ()
-    users: int = 0
+    users: int | UnsetType = UNSET
     service: str = ""
-    seconds: float = 0.0
+    seconds: float | UnsetType = UNSET
 
 
 class _Suite(msgspec.Struct, forbid_unknown_fields=True):
@@ -87,9 +88,25 @@ def _load(path: Path) -> tuple[str, dict[str, Any], _Suite]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SpecError(f"{path}: is no TOML: {error}") from error
     try:
-        return text, data, msgspec.convert(data, _Suite)
+        suite = msgspec.convert(data, _Suite)
     except msgspec.ValidationError as error:
         raise SpecError(_located(path, text, data, str(error))) from error
+    _check_filled(path, text, data)
+    return text, data, suite
+
+
+def _check_filled(path: Path, text: str, data: dict[str, Any]) -> None:
+    """Refuse what is there and empty: it would be taken as left out, and the standard be measured instead.
+
+    In an arm it says what it seems to say, such as that there are no hops.
+    """
+    pairs = [([key], value) for key, value in data.items() if key != "gate"]
+    pairs += [(["gate", key], value) for key, value in data.get("gate", {}).items()]
+    for keys, value in pairs:
+        if value in ("", [], {}):
+            where = f"{path}:{_line(text, keys)}: {'.'.join(keys)}"
+            remedy = "name one" if keys == ["arms"] else "leave it out, or write what it is to be"
+            raise SpecError(f"{where}: is empty; {remedy}")
 
 
 def _wish(path: Path, text: str, data: dict[str, Any], suite: _Suite) -> Wish:

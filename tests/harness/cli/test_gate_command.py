@@ -152,6 +152,31 @@ def test_the_command_line_stands_above_the_suite(suite):
     assert (found.wish.users, found.wish.samples) == ((4,), ("small",))
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [("users", "0", "users=0: must be from 1 to"), ("seconds", "0", "seconds=0: must be more than 0")]
+    + [
+        (key, value, f"gate.{key}: is empty; leave it out")
+        for key, value in (
+            ("looks", "[]"),
+            ("metrics", "[]"),
+            ("candidates", "[]"),
+            ("tolerance", '""'),
+            ("detect", '""'),
+            ("base", '""'),
+            ("service", '""'),
+        )
+    ],
+)
+def test_what_a_suite_s_gate_says_and_means_nothing_is_refused(tmp_path, key, value, said):
+    file = tmp_path / "suite.toml"
+    arms = '[arms.old]\nstack = "tcp-msgpack"\n[arms.new]\nstack = "tcp-json"'
+    file.write_text(f"{arms}\n[gate]\n{key} = {value}\n")
+    with pytest.raises(SpecError) as caught:
+        question(file)
+    assert said in str(caught.value)
+
+
 def test_without_a_table_the_first_arm_is_the_base_and_all_others_are_candidates(suite):
     suite.write_text(suite.read_text().partition("[gate]")[0])
     found = question(suite)

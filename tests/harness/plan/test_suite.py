@@ -198,6 +198,23 @@ MISTAKES = {
     "arms that are no table": ("seconds = 1\narms = 3", "2: arms: Expected `object`, got `int`"),
     "arms that are a list": ("seconds = 1\narms = []", "2: arms: Expected `object`, got `array`"),
     "no arms": ("seconds = 1", "1: the suite: Object missing required field `arms`"),
+    "an empty table of arms": ("seconds = 1\n[arms]", "2: arms: is empty; name one"),
+    "an empty list": (
+        "seconds = 1\nusers = []\n[arms.a]\nstack = 'memory'",
+        "2: users: is empty; leave it out, or write what it is to be",
+    ),
+    "an empty text": (
+        "baseline = ''\n[arms.a]\nstack = 'memory'",
+        "1: baseline: is empty; leave it out, or write what it is to be",
+    ),
+    "an empty list of the gate": (
+        "[arms.a]\nstack = 'memory'\n[gate]\nlooks = []",
+        "4: gate.looks: is empty; leave it out, or write what it is to be",
+    ),
+    "an empty text of the gate": (
+        "[arms.a]\nstack = 'memory'\n[gate]\n\ntolerance = ''",
+        "5: gate.tolerance: is empty; leave it out, or write what it is to be",
+    ),
     "nothing": ("", "1: the suite: Object missing required field `arms`"),
 }
 
@@ -295,7 +312,7 @@ def test_every_wish_can_be_written_as_a_suite(tmp_path_factory, wish):
 def written(table):
     """Write a table as TOML, whose inline values are but for tables and infinities those of JSON."""
     arms = table.pop("arms")
-    lines = [f"{key} = {value_text(value)}" for key, value in table.items()]
+    lines = [f"{key} = {value_text(value)}" for key, value in table.items() if value not in ("", ())]
     for name, arm in arms.items():
         lines.append(f"[arms.{value_text(name)}]")
         lines += [f"{key} = {value_text(value)}" for key, value in arm.items()]
@@ -329,4 +346,10 @@ def test_a_gate_stands_next_to_its_arms(suite):
     assert table == GateTable(
         base="old", candidates=("new",), metrics=("cpu",), tolerance="3%", looks=(4, 8), users=2
     )
-    assert read_gate(suite("[arms.a]\nstack = 'memory'"))[1] == GateTable()
+    for rest in ("", "\n[gate]"):
+        assert read_gate(suite(f"[arms.a]\nstack = 'memory'{rest}"))[1] == GateTable()
+
+
+def test_what_is_empty_in_an_arm_is_none_of_it(suite):
+    empty = 'hops = []\nwith = []\nserver = []\nwork = ""\nat = ""\nbeside = ""'
+    assert read(suite(f"[arms.a]\nstack = 'memory'\n{empty}")).arms == (Arm("a", "memory"),)
