@@ -137,6 +137,13 @@ def _arms(wish: Wish, table: GateTable, base: str, candidates: Sequence[str]) ->
         if name not in known:
             raise SpecError(f"the gate's {name!r} is none of the arms: {', '.join(known)}")
     named = candidates or table.candidates or [name for name in known if name != first]
+    for name in known:
+        if name == first and name in named:
+            raise SpecError(
+                f"{name!r} is the base and one of its candidates; leave it out there, or write an arm like it"
+            )
+        if list(named).count(name) > 1:
+            raise SpecError(f"the candidate {name!r} is given twice; give it once")
     return _arm(first, known), [_arm(each, known) for each in named]
 
 

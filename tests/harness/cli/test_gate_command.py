@@ -177,6 +177,24 @@ def test_what_a_suite_s_gate_says_and_means_nothing_is_refused(tmp_path, key, va
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("base", "candidates", "said"),
+    [
+        ("new", ["new"], "'new' is the base and one of its candidates; leave it out there"),
+        ("new", ["old", "odd", "old"], "the candidate 'old' is given twice; give it once"),
+    ],
+)
+def test_an_arm_of_a_suite_stands_in_a_gate_once(suite, base, candidates, said):
+    text = suite.read_text().replace('"new"\n', f'"{base}"\n')
+    suite.write_text(text.replace('["old"]', json.dumps(candidates)))
+    with pytest.raises(SpecError) as by_suite:
+        question(suite)
+    with pytest.raises(SpecError) as by_options:
+        question(suite, base, candidates)
+    assert said in str(by_suite.value)
+    assert said in str(by_options.value)
+
+
 def test_without_a_table_the_first_arm_is_the_base_and_all_others_are_candidates(suite):
     suite.write_text(suite.read_text().partition("[gate]")[0])
     found = question(suite)
@@ -368,7 +386,7 @@ def test_what_stays_unclear_exits_with_3_and_says_how_many_forks_it_takes(
     assert ended(["gate", *CONTENDERS]) == 3
     answer = capsys.readouterr().out.splitlines()[-2]
     assert [trial.forks for trial in trials] == [8, 8, 16]
-    assert answer.startswith("after 32 forks it is unclear whether tcp-json costs more than tcp-msgpack")
+    assert answer.startswith("tcp-json: after 32 forks it is unclear whether it costs more than tcp-msgpack")
     assert re.search(r"; it would take (about \d+|more than 200) forks\.$", answer)
 
 
