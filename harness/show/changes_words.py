@@ -172,8 +172,9 @@ def sentence(found: Across) -> str:
     if found.ruling is Ruling.INVALID:
         reasons = _grouped([(one, one.reason) for one in worst], found)
         told = "; ".join(f"{_no(who)} be judged: {reason}" for reason, who in reasons)
+        told = f"A{told[1:]}" if told.startswith(_ALL) else told
     elif found.ruling is Ruling.UNCLEAR and len(worst) > 1:
-        told = f"sessions cannot tell whether {_several(_named(worst, found))} more than in the base"
+        told = f"Sessions cannot tell whether {_several(_named(worst, found))} more than in the base"
     else:
         told = "; ".join(why(one, found) for one in worst[:_WORST])
         told += f"; and {len(worst) - _WORST} more" if len(worst) > _WORST else ""
@@ -183,7 +184,7 @@ def sentence(found: Across) -> str:
 
 
 def _no(who: str) -> str:
-    return "no arm can" if who == _ALL else f"{who} cannot"
+    return "No arm can" if who == _ALL else f"{who} cannot"
 
 
 def _several(who: str) -> str:
@@ -237,7 +238,7 @@ def why(one: Compared, found: Across) -> str:
         if each.outcome is not None and (one.ruling is Ruling.SAME or each.outcome.value == one.ruling)
     )
     if one.ruling is Ruling.UNCLEAR:
-        return f"sessions cannot tell whether {name} costs more than in the base: {seen}"
+        return f"Sessions cannot tell whether {name} costs more than in the base: {seen}"
     if one.ruling is Ruling.SAME:
         return f"{name} does not cost {rulings.share(rule.detect)} more than in the base: {seen}"
     word = "more" if one.ruling is Ruling.WORSE else "less"

@@ -179,7 +179,8 @@ def _unclear(one: Ruled, decision: Decision) -> str:
     if one.reason:
         return f"{one.name}: nothing can be said, for {one.reason}"
     seen = ", ".join(measured(each) for each in one.verdicts if each.outcome.value == Ruling.UNCLEAR.value)
-    text = f"after {one.forks} forks it is unclear whether {one.name} costs more than {decision.base}: {seen}"
+    when, whether = f"after {one.forks} forks", f"whether it costs more than {decision.base}"
+    text = f"{one.name}: {when} it is unclear {whether}: {seen}"
     if not one.final:
         return text
     return f"{text}; it would take {f'about {one.needed}' if one.needed else f'more than {MOST_FORKS}'} forks"

@@ -161,7 +161,7 @@ def test_the_answer_of_one_arm_is_one_sentence(made):
         (130_000, "grpc costs more than in the base, by over 2 %: time per call +"),
         (70_000, "grpc costs less than in the base, by over 2 %: time per call −"),
         (100_000, "grpc does not cost 5 % more than in the base: time per call "),
-        (104_000, "sessions cannot tell whether grpc costs more than in the base: time per call +"),
+        (104_000, "Sessions cannot tell whether grpc costs more than in the base: time per call +"),
     ):
         assert sentence(compare(base, run(made, 24, {"grpc": cost}), known)).startswith(said)
 
@@ -356,8 +356,14 @@ def test_a_broken_floor_is_told_once_for_all_arms(made):
     base = run(made, 17, {"a": 100_000, "b": 50_000})
     broken = [made.run(base[0], "floor", failure=Failure(fork=0, reason="it ended", stderr=""))]
     assert sentence(compare(base, broken, Known("file"))) == (
-        "2 of 2 arms are invalid. no arm can be judged: candidate: the floor: failed in start 1: it ended."
+        "2 of 2 arms are invalid. No arm can be judged: candidate: the floor: failed in start 1: it ended."
     )
+
+
+def test_what_is_said_of_all_arms_of_a_point_begins_as_sentences_do(made):
+    base = run(made, 17, {"a": 100_000, "b": 50_000}, (1, 16))
+    broken = [made.run(base[0], "floor", failure=Failure(fork=0, reason="it ended", stderr="")), base[1]]
+    assert " All arms (1 user) cannot be judged: " in sentence(compare(base, broken, Known("file")))
 
 
 def test_of_many_that_are_worse_three_are_told_of(made):
@@ -380,9 +386,9 @@ def test_of_several_that_cannot_be_told_only_names_are_given(made):
     known = know(Noise(1, "made-up", SESSIONS), "file")
     base = run(made, 17, {"a": 100_000, "b": 100_000, "c": 100_000})
     near = compare(base, run(made, 24, {"a": 104_000, "b": 104_000, "c": 104_000}), known)
-    assert "sessions cannot tell whether any arm costs more than in the base." in sentence(near)
+    assert "are unclear. Sessions cannot tell whether any arm costs more than in the base." in sentence(near)
     some = compare(base, run(made, 24, {"a": 104_000, "b": 104_000, "c": 70_000}), known)
-    assert "sessions cannot tell whether a, b cost more than in the base." in sentence(some)
+    assert "Sessions cannot tell whether a, b cost more than in the base." in sentence(some)
 
 
 def test_costs_without_an_interval_are_named_with_the_reason(made):

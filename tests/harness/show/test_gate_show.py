@@ -96,14 +96,14 @@ def test_a_terminal_s_lines_have_at_most_80_columns():
         (
             UNCLEAR_ONE,
             (
-                "after 32 forks it is unclear whether hazy costs more than today: "
+                "hazy: after 32 forks it is unclear whether it costs more than today: "
                 "time per call +3.5 % (+1.1 to +6.0 %); it would take about 57 forks."
             ),
         ),
         (
             replace(UNCLEAR_ONE, needed=None),
             (
-                "after 32 forks it is unclear whether hazy costs more than today: "
+                "hazy: after 32 forks it is unclear whether it costs more than today: "
                 "time per call +3.5 % (+1.1 to +6.0 %); it would take more than 200 forks."
             ),
         ),
