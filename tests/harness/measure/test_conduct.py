@@ -266,6 +266,28 @@ def test_the_end_of_a_server_s_stderr_is_kept(tmp_path):
     assert result.runs[0].failure is None
 
 
+HANGS_UP = """
+import socket, sys
+listening = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True:
+    connection, _ = listening.accept()
+    connection.recv(1)
+    connection.close()
+"""
+
+
+def test_of_a_server_that_hangs_up_at_the_first_call_it_is_asked_what_it_speaks(tmp_path):
+    script = tmp_path / "other.py"
+    script.write_text(HANGS_UP)
+    arm = Arm(name="other", stack="tcp-json", server=(sys.executable, str(script), "{port}"))
+
+    failure = play(trial(TCP, arm)).runs[1].failure
+
+    assert failure is not None
+    assert failure.reason.startswith("ConnectionLost: ")
+    assert failure.reason.endswith("; does its server speak tcp-json?")
+
+
 def lying_server(tmp_path: Path, condition: str) -> Arm:
     """Make an arm whose server answers wrongly when `condition` holds of the count of calls."""
     script = tmp_path / "lying.py"
