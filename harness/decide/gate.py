@@ -200,7 +200,11 @@ def _joined(played: Sequence[Rounds], metric: str, arm: int, base: int) -> Numbe
 
 
 def _barred(played: Sequence[Rounds], findings: Sequence[Sequence[Finding]], one: Ruled, rule: Rule) -> str:
-    """Say why a candidate may not be passed by the forks that decided it; empty where it may."""
+    """Say why a candidate may not be passed by the forks that decided it; empty where it may.
+
+    Final, like all decisions: nothing is left out for having been crowded, for what counts as others may be
+    the candidate's own doing, and so the same would be said after any number of further forks.
+    """
     forks = 0
     for rounds, found in zip(played, findings, strict=True):
         if forks >= one.forks:
@@ -210,7 +214,7 @@ def _barred(played: Sequence[Rounds], findings: Sequence[Sequence[Finding]], one
         if share > CROWDED:
             return (
                 f"other processes used {share:.0%} of the cores' time in one of its starts, and beside them "
-                f"calls cost something else; stop them, or gate where there is less to do"
+                f"calls cost something else, which further starts would not undo; stop them and gate again"
             )
         own = [each for each in found if each.kind == "turn-sensitive" and each.arm == one.name]
         if any(set(each.figures) & set(rule.metrics) for each in own):

@@ -302,6 +302,15 @@ def test_what_came_after_a_candidate_was_decided_changes_nothing(made):
     assert decided(crowded(made, 0.4), quiet).ruling is Ruling.UNCLEAR
 
 
+def test_what_bars_a_candidate_does_so_for_good_and_so_ends_the_gate(made):
+    quiet = [made.result(costs(), forks=8, floor=20_000, seed=seed) for seed in (2, 3, 4)]
+    early = decided(crowded(made, 0.4, forks=[3]))
+    late = decided(crowded(made, 0.4, forks=[3]), *quiet)
+    assert (early.ruling, early.final) == (Ruling.UNCLEAR, True)
+    assert early.candidates == late.candidates
+    assert "further starts would not undo" in early.candidates[0].reason
+
+
 def test_turn_sensitivity_bars_what_is_gated_and_nothing_else(made):
     def found(**options):
         return decided(made.result(costs(), forks=8, floor=20_000, fork_sd=0.001, **options))
