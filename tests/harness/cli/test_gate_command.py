@@ -447,3 +447,17 @@ def test_the_worked_example_does_what_the_docs_say(tmp_path, candidate, code):
     found = rpcduel("gate.toml", "--candidate", candidate, *quick, cwd=place, PATH=path)
     codes = (code, *(3 for _ in crowded(found))) if code == 0 else (code,)
     assert found.returncode in codes, found.stdout + found.stderr
+
+
+def test_the_suite_for_ci_finds_what_a_branch_made_slower(tmp_path):
+    orders, place = ROOT / "docs" / "examples" / "orders", tmp_path / "repository"
+    for side in (place, place / "base"):
+        shutil.copytree(orders, side, dirs_exist_ok=True)
+    shutil.copy(ROOT / "docs" / "ci" / "gate.toml", place)
+    server = place / "server.py"
+    server.write_text(server.read_text().replace('default="indexed"', 'default="scanning"'))
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    quick = ["--looks", "4", "--seconds", "0.8", "--tolerance", "10%", "--detect", "60%", "--metrics", "cpu"]
+    found = rpcduel("gate.toml", *quick, "-o", "gate.md", cwd=place, PATH=path)
+    assert found.returncode == 1, found.stdout + found.stderr
+    assert "proposed costs more than target" in (place / "gate.md").read_text()

@@ -75,6 +75,27 @@ def test_both_ci_files_let_unclear_pass_and_nothing_else():
     assert [code for code in (0, 1, 2, 3, 4, 70, 130) if outcome(step, code) == 0] == [0, 3]
 
 
+def test_the_answer_is_a_comment_where_the_token_may_write_one():
+    jobs = yaml.safe_load((DOCS / "ci" / "github-actions.yml").read_text(encoding="utf-8"))
+    assert jobs["permissions"] == {"contents": "read", "pull-requests": "write"}
+    (step,) = [each for each in jobs["jobs"]["gate"]["steps"] if "gh pr comment" in each.get("run", "")]
+    assert step["if"] == "always() && github.event.pull_request.head.repo.full_name == github.repository"
+    assert set(re.findall(r"\$(\w+)", step["run"])) <= set(step["env"])
+    assert outcome(f"gh() {{ return 1; }}\n{step['run']}", 0) == 0  # there is no gate.md
+
+
+def test_the_suite_for_ci_starts_both_sides_where_the_recipes_put_them():
+    data = tomllib.loads((DOCS / "ci" / "gate.toml").read_text(encoding="utf-8"))
+    base, (candidate,) = data["gate"]["base"], data["gate"]["candidates"]
+    assert data["arms"][base]["server"][1] == f"base/{data['arms'][candidate]['server'][1]}"
+    github, gitlab = (
+        yaml.safe_load((DOCS / "ci" / name).read_text(encoding="utf-8"))
+        for name in ("github-actions.yml", "gitlab-ci.yml")
+    )
+    assert [each.get("with", {}).get("path") for each in github["jobs"]["gate"]["steps"]][1] == "base"
+    assert any(line.startswith("git worktree add base ") for line in gitlab["rpcduel"]["script"])
+
+
 def test_every_option_is_told_of_in_the_docs():
     told = (DOCS / "gate.md").read_text(encoding="utf-8")
     for option in (
