@@ -42,7 +42,9 @@ def _told(output: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise click.UsageError(f"{output}: cannot be written: {error.strerror}; choose another place") from error
+        raise click.UsageError(
+            f"{output}: cannot be written: {error.strerror}; choose another place"
+        ) from error
 
 
 def _replaced(output: Path) -> bool:

@@ -270,7 +270,9 @@ def test_what_can_be_written_is_told_without_touching_it(tmp_path):
         (tmp_path, "Is a directory"),
         (tmp_path / "none" / "x.md", "No such file or directory"),
     ):
-        with pytest.raises(click.UsageError, match=f"{wrong}: cannot be written: {why}; choose another -o"):
+        with pytest.raises(
+            click.UsageError, match=f"{wrong}: cannot be written: {why}; choose another place"
+        ):
             output.check(wrong)
 
 
