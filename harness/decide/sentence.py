@@ -86,7 +86,7 @@ def cost(part: str, messages: int, metric: str = "time") -> str:
     if metric == "p50":
         return "median response time"
     if metric == "cpu":
-        return "CPU per call" if messages == 1 else "CPU per message"
+        return "CPU per message" if part or messages > 1 else "CPU per call"
     if part:
         return f"time to {part} a message"
     return "time per call" if messages == 1 else "time per message"

@@ -155,7 +155,7 @@ class _Conductor:
     def _begin(self) -> None:
         """Say what is held against each other; twins are no contenders."""
         trial = self.trial
-        figure = "p50" if trial.open else "time/call" if trial.messages == 1 else "time/msg"
+        figure = "p50" if trial.open else "time/msg" if trial.part or trial.messages > 1 else "time/call"
         names = [arm.name for arm in trial.arms if not arm.twin_of]
         self._observer.begin(_point(trial), names, trial.baseline, figure, self._machine.cores)
 

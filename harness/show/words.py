@@ -103,9 +103,14 @@ def _rate(comparison: Comparison) -> str:
     return f"{comparison.open}{of} ({comparison.arrivals}), "
 
 
+def of(comparison: Comparison) -> str:
+    """Say what costs are of: a ``call``, or a ``message`` where a call has many or there is no call."""
+    return "message" if comparison.messages > 1 or comparison.part else "call"
+
+
 def unit(comparison: Comparison) -> str:
-    """Say what costs are of: a ``call``, or a ``msg`` where a call has many."""
-    return "call" if comparison.messages == 1 else "msg"
+    """Say in few letters what costs are of: a ``call``, or a ``msg``."""
+    return "msg" if of(comparison) == "message" else "call"
 
 
 def absent(comparison: Comparison) -> list[Finding]:
@@ -168,8 +173,8 @@ def notes(comparison: Comparison) -> list[str]:
     headline = comparison.headline
     ratios = [arm.ratios[headline] for arm in comparison.arms if headline in arm.ratios]
     opened = bool(comparison.open)
-    what = {"p50": "median response time", "cpu": f"CPU per {_per(comparison)}"}.get(
-        headline, f"time per {_per(comparison)}"
+    what = {"p50": "median response time", "cpu": f"CPU per {of(comparison)}"}.get(
+        headline, f"time per {of(comparison)}"
     )
     baseline = clean(comparison.baseline)
     bases = {ratio.estimate.basis for ratio in ratios}
@@ -278,10 +283,6 @@ def lists(answer: Answer) -> list[tuple[str, list[str]]]:
         ("Response times that are kept", [level(each) for each in answer.levels]),
     ]
     return [(heading, sentences) for heading, sentences in found if sentences]
-
-
-def _per(comparison: Comparison) -> str:
-    return "call" if comparison.messages == 1 else "message"
 
 
 def place(comparison: Comparison) -> str:

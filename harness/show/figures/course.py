@@ -117,7 +117,7 @@ def _page(scene: Scene, lanes: Lanes[Course], suffix: str) -> Sketch:
     height = _height([one.row.held for one in placed])
     forks = max(len(one.row.held.forks) for one in placed)
     point = next(point for point in scene.points if point.index == lanes.indices[0])
-    what = METRICS[point.comparison.headline].format("message" if point.comparison.messages > 1 else "call")
+    what = METRICS[point.comparison.headline].format(words.of(point.comparison))
     return Sketch(
         key=KEY,
         title=f"Ratios from round to round{suffix}",

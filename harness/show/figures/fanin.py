@@ -34,7 +34,7 @@ def sketch(scene: Scene) -> list[Sketch]:
 def _figure(scene: Scene) -> Sketch:
     points = sorted(scene.points, key=lambda point: point.comparison.users)
     found = [(name, scene.looks[name]) for name in names(points)]
-    unit = words.unit(points[0].comparison)
+    unit = words.of(points[0].comparison)
     counted = any(line(points, name, connections) for name, _ in found)
     panels = [curves(points, found, cpu, title=f"CPU per {unit}", write=scales.time, x="clients")]
     if counted:

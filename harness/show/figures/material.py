@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from harness.decide.compare import Answer
 from harness.decide.comparison import ArmFigures, Comparison
 from harness.results import Result
@@ -100,7 +102,10 @@ def series(scene: Scene, vary: str) -> list[Scene]:
     fields = ("method", "part", "open", "users", "sample", "baseline", "messages", "machine")
     groups: dict[tuple[object, ...], dict[object, Point]] = defaultdict(dict)
     for point in scene.points:
-        key = tuple(getattr(point.comparison, name) for name in fields if name != vary)
+        one = point.comparison
+        if one.part:  # how many are timed at once says nothing of what each takes
+            one = replace(one, messages=1)
+        key = tuple(getattr(one, name) for name in fields if name != vary)
         groups[key].setdefault(getattr(point.comparison, vary), point)
     return [scene.of(points.values()) for points in groups.values() if len(points) > 1]
 

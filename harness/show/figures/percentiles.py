@@ -49,8 +49,8 @@ class Curve:
 
 
 def sketch(scene: Scene, *, most: int = MOST) -> list[Sketch]:
-    """Plan the percentiles of a scenario; none without results, or where calls have many messages."""
-    known = [point for point in scene.points if point.results and point.comparison.messages == 1]
+    """Plan the percentiles of a scenario; none without results, or where costs are of messages."""
+    known = [point for point in scene.points if point.results and words.of(point.comparison) == "call"]
     found = [(point, curves) for point in known if (curves := _curves(scene, point))]
     pages = [found[k : k + most] for k in range(0, len(found), most)]
     return [

@@ -65,7 +65,7 @@ def _page(scene: Scene, rows: Rows[_Ratios], suffix: str) -> Sketch:
     points = [point for point in scene.points if point.index in rows.indices]
     first = points[0].comparison
     metrics = _metrics(first, rows)
-    unit = "message" if first.messages > 1 else "call"
+    unit = words.of(first)
     panels = tuple(
         Panel(
             METRICS[metric].format(unit),

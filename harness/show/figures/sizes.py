@@ -6,9 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 from matplotlib.axes import Axes
 
+from harness.decide import sentence
 from harness.decide.comparison import Comparison
 from harness.decide.crossover import Crossover
 from harness.show import sheet, units, words
@@ -22,8 +24,10 @@ from stacks.examples import bytes_of
 
 KEY = "sizes"
 _HEIGHT = 250.0
+_APART = 0.12
+"""Of the axis' length, between two ticks."""
 _CAPTION = (
-    "Time per {unit} against the size of the message, both logarithmic: flat where the stack's own cost "
+    "{what} against the size of the message, both logarithmic: flat where the stack's own cost "
     "prevails, rising where bytes do.{rings}"
 )
 _RINGS = " Numbered rings are where one arm overtakes another."
@@ -42,7 +46,7 @@ class Ring:
 def sketch(scene: Scene) -> list[Sketch]:
     """Plan a figure for each series of points that differ in their sample."""
     sized = [each for each in series(scene, "sample") if all(_size(point) for point in each.points)]
-    return [_figure(each) for each in sized if any(_line(each.points, name) for name in names(each.points))]
+    return [_figure(each) for each in sized if any(_line(each.points, name) for name in _names(each.points))]
 
 
 def _size(point: Point) -> int:
@@ -56,21 +60,21 @@ def _size(point: Point) -> int:
 def _figure(scene: Scene) -> Sketch:
     points = sorted(scene.points, key=_size)
     first = points[0].comparison
-    lines = {name: found for name in names(points) if (found := _line(points, name))}
+    lines = {name: found for name in _names(points) if (found := _line(points, name))}
     crossings = [
         one
         for one in scene.answer.crossovers
         if _belongs(one, first) and {one.small, one.large} <= set(lines)
     ]
     rings = [_ring(one, lines) for one in crossings]
-    unit = words.unit(first)
-    what = f"time to {first.part} a message" if first.part else f"time per {unit}"
+    what = sentence.cost(first.part, first.messages)
+    title = what[0].upper() + what[1:]
     drawn = [(scene.looks[name], line) for name, line in lines.items()]
     return Sketch(
         key=KEY,
-        title=f"{what[0].upper()}{what[1:]} by size of the message",
-        caption=_CAPTION.format(unit=unit, rings=_RINGS if rings else ""),
-        alt=_alt(points, lines, crossings),
+        title=f"{title} by size of the message",
+        caption=_CAPTION.format(what=title, rings=_RINGS if rings else ""),
+        alt=_alt(title, points, lines, crossings),
         scenario=scene.scenario,
         comparisons=tuple(point.index for point in points),
         panels=(
@@ -83,6 +87,12 @@ def _figure(scene: Scene) -> Sketch:
         legend=tuple(Entry(words.clean(name), scene.looks[name]) for name in lines),
         notes=tuple(f"{number}  {words.crossover(one)}" for number, one in enumerate(crossings, 1)),
     )
+
+
+def _names(points: Sequence[Point]) -> list[str]:
+    """Name what has a line; a floor is a whole call, and says nothing of a part."""
+    floors = {arm.name for point in points for arm in point.arms if arm.floor and point.comparison.part}
+    return [name for name in names(points) if name not in floors]
 
 
 def _belongs(one: Crossover, comparison: Comparison) -> bool:
@@ -123,10 +133,8 @@ def plot(
 ) -> None:
     """Draw one line an arm, and the rings."""
     limits = scales.span(map(float, sizes))
-    ticks = scales.sizes(*limits) if len(sizes) > 2 else list(map(float, sizes))  # noqa: PLR2004 -- both ends
-    scales.fixed(
-        axes, "x", limits, ticks or list(map(float, sizes)), lambda size: units.size(int(size)), scale="log"
-    )
+    ticks = _ticks(sizes, limits)
+    scales.fixed(axes, "x", limits, ticks, lambda size: units.size(int(size)), scale="log")
     scales.logarithmic(axes, "y", scales.span(time for _, line in lines for _, time in line), scales.time)
     axes.set_xlabel("size of the message")
     for look, line in lines:
@@ -155,8 +163,19 @@ def plot(
         axes.text(ring.x, ring.y, str(number), **style)
 
 
+def _ticks(sizes: Sequence[int], limits: tuple[float, float]) -> Sequence[float]:
+    """Choose the sizes that were measured, or round ones where two of those are too close to be written."""
+    apart = (limits[1] / limits[0]) ** _APART
+    if all(large / small >= apart for small, large in pairwise(sizes)):
+        return sizes
+    return scales.sizes(*limits) or sizes
+
+
 def _alt(
-    points: Sequence[Point], lines: dict[str, list[tuple[float, float]]], crossings: Sequence[Crossover]
+    what: str,
+    points: Sequence[Point],
+    lines: dict[str, list[tuple[float, float]]],
+    crossings: Sequence[Crossover],
 ) -> str:
     samples = {float(_size(point)): point.comparison.sample for point in points}
     parts = [
@@ -164,5 +183,5 @@ def _alt(
         for name, line in lines.items()
     ]
     return " ".join(
-        ["Time by size of the message:", *parts, *(f"{words.crossover(one)}." for one in crossings)]
+        [f"{what} by size of the message:", *parts, *(f"{words.crossover(one)}." for one in crossings)]
     )

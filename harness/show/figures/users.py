@@ -35,7 +35,7 @@ def sketch(scene: Scene) -> list[Sketch]:
 
 def _figure(scene: Scene) -> Sketch:
     points = sorted(scene.points, key=lambda point: point.comparison.users)
-    unit = words.unit(points[0].comparison)
+    unit = words.of(points[0].comparison)
     found = [(name, scene.looks[name]) for name in names(points)]
     return Sketch(
         key=KEY,
@@ -146,4 +146,4 @@ def _alt(points: Sequence[Point]) -> str:
         ]
         if told:
             parts.append(f"{words.clean(name)} {', '.join(told)}.")
-    return " ".join([f"{words.unit(points[0].comparison).capitalize()}s a second:", *parts])
+    return " ".join([f"{words.of(points[0].comparison).capitalize()}s a second:", *parts])

@@ -58,6 +58,20 @@ def payload(made):
     ]
 
 
+def codec(made):
+    """Time large messages one by one, as the scenario does."""
+    found = []
+    for sample, times in {"small": 100, "medium": 100, "large": 1}.items():
+        result = made.result({"memory-protobuf": 9_000 * times, "memory-json": 20_000 * times}, floor=9_000)
+        for name in ("memory-protobuf", "memory-json"):
+            result = made.run(result, name, messages=times)
+        found += [
+            at(result, scenario="codec", sample=sample, part=part, messages=times)
+            for part in ("encode", "decode")
+        ]
+    return found
+
+
 def fanin(made, users=(1, 10, 100)):
     found = []
     for user in users:
@@ -142,6 +156,7 @@ def sets(made):
         anatomy=anatomy(made),
         rated=rated(made),
         gate=gate(made),
+        codec=codec(made),
         make=SimpleNamespace(unary=unary, gate=gate, channels=channels, fanin=fanin, at=at, formed=formed),
     )
 

@@ -167,6 +167,22 @@ def test_crossovers_are_marked_where_lines_meet(sets):
     assert {"1", "2"} <= set(texts(drawn))
 
 
+def test_a_part_is_shown_of_every_size_however_many_were_timed_at_once(sets):
+    encode, decode = planned("sizes", sets.codec)
+    assert (encode.comparisons, decode.comparisons) == ((0, 2, 4), (1, 3, 5))
+    assert encode.caption.startswith("Time to encode a message against")
+    assert [entry.label for entry in encode.legend] == ["memory-protobuf", "memory-json"]
+    ticks = [label.get_text() for label in paper.draw(encode).axes[0].get_xticklabels()]
+    assert ticks == ["100 B", "1 KiB", "64 KiB"]
+    (ratio,) = planned("ratios", sets.codec)
+    assert [panel.title for panel in ratio.panels] == ["time per message", "CPU per message"]
+    assert planned("percentiles", sets.codec) == []
+
+
+def test_sizes_that_are_close_have_round_ticks():
+    assert sizes._ticks((100, 1000, 1024), (90.0, 1100.0)) == [100, 1024]
+
+
 def test_a_line_is_read_between_its_points_on_logarithmic_axes():
     line = [(100.0, 10.0), (10_000.0, 1000.0)]
     assert sizes._at(line, 1000.0) == pytest.approx(100.0)
