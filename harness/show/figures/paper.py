@@ -17,14 +17,15 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
+from harness.show.figures import letters
 from harness.show.figures.sketch import Entry, Panel, Sketch
 from harness.show.palette import GRID, GROUND, INK, LIGHT, MUTED, Look, Theme
 
 WIDTH = 480.0
 """Points. A column of a page is about as wide, so that text of `TEXT` points is read without a glass."""
 TEXT, SMALL = 9.5, 8.5
-LETTER = 0.58
-"""Width of a letter as a share of the text's size, on average of the widest fonts that browsers take."""
+_LETTER = 0.58
+"""Width of a letter of prose as a share of the text's size, on average of the widest fonts."""
 _POINTS = 72
 _SHARP = 144
 Style = dict[str, Any]
@@ -84,7 +85,7 @@ def draw(sketch: Sketch, theme: Theme = LIGHT) -> Picture:
     """Draw a whole figure."""
     rows = [sketch.panels[k : k + sketch.columns] for k in range(0, len(sketch.panels), sketch.columns)]
     legend = _dealt(sketch.legend)
-    notes = [line for note in sketch.notes for line in textwrap.wrap(note, int(WIDTH / (SMALL * LETTER)))]
+    notes = [line for note in sketch.notes for line in textwrap.wrap(note, int(WIDTH / (SMALL * _LETTER)))]
     heads = [_HEAD if any(panel.title for panel in row) else _GAP / 2 for row in rows]
     heights = [
         head + max(panel.height + panel.below for panel in row) for head, row in zip(heads, rows, strict=True)
@@ -106,7 +107,7 @@ def draw(sketch: Sketch, theme: Theme = LIGHT) -> Picture:
 
 def _dealt(entries: Sequence[Entry]) -> list[list[tuple[float, Entry]]]:
     """Put entries into lines of the legend, each with its place from the left; in columns where they fit."""
-    widths = [_SWATCH + 4 + len(entry.label) * TEXT * LETTER + _GAP for entry in entries]
+    widths = [_SWATCH + 4 + letters.width(entry.label, TEXT) + _GAP for entry in entries]
     columns = int(WIDTH // max(widths, default=WIDTH))
     step = WIDTH / columns if columns > 1 and sum(widths) > WIDTH else 0.0
     lines: list[list[tuple[float, Entry]]] = []

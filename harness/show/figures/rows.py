@@ -10,7 +10,8 @@ from typing import Generic, TypeVar
 from matplotlib.axes import Axes
 
 from harness.show import words
-from harness.show.figures.paper import LETTER, SMALL, TEXT, Style, write
+from harness.show.figures import letters
+from harness.show.figures.paper import SMALL, TEXT, Style, write
 from harness.show.palette import INK, MUTED, Theme
 from harness.show.table import folded
 
@@ -66,9 +67,10 @@ class Rows(Generic[T]):
     @property
     def left(self) -> float:
         """Give the room that names need."""
-        longest = max(len(line) for group in self.groups for row in group.rows for line in row.label)
-        heading = max(len(group.heading) for group in self.groups) if self._heading else 0
-        return max(longest * TEXT * LETTER, min(heading * SMALL * LETTER, _WIDEST)) + 12
+        lines = {line for group in self.groups for row in group.rows for line in row.label}
+        longest = max(letters.width(line, TEXT) for line in lines)
+        headings = [letters.width(text, SMALL) for text, _ in self.headings()]
+        return max(longest, min(max(headings, default=0.0), _WIDEST)) + 12
 
     @cached_property
     def height(self) -> float:
