@@ -20,10 +20,12 @@ from harness.show.palette import GROUND, INK, MUTED, Look, Theme
 KEY = "ratios"
 METRICS = {"time": "time per {}", "cpu": "CPU per {}", "p50": "median response time"}
 _CAPTION = (
-    "Each row is an arm's cost as a multiple of its baseline's (the line at 1), with its {bounds}; left of "
+    "Each row is an arm's cost as a multiple of its baseline's (the line at 1){bounds}; left of "
     "the line is cheaper. Hollow: not shown to differ from the baseline{spread}."
 )
 _GAP = 16.0
+_TALL, _SMALL_MARKER = 10.0, 3.6
+"""Points: an interval's ends overtop the marker, so that one that is narrower than it is seen too."""
 _NARROW = (0.94, 1.06)
 _NEAR = 0.09
 """Of the axis' length: half a text."""
@@ -105,7 +107,10 @@ def _caption(points: Sequence[Point], rows: Rows[_Ratios]) -> str:
         if {"interval", "spread"} <= bases
         else ""
     )
-    return _CAPTION.format(bounds=words.bounds(basis, forks) or "value alone", spread=mixed)
+    bounds = words.bounds(basis, forks)
+    return _CAPTION.format(
+        bounds=f", and upright marks are the ends of its {bounds}" if bounds else "", spread=mixed
+    )
 
 
 def plot(axes: Axes, theme: Theme, *, rows: Rows[_Ratios], metric: str, named: bool = True) -> None:
@@ -140,14 +145,16 @@ def _row(axes: Axes, theme: Theme, y: float, held: _Ratios, metric: str) -> None
     middle = y + 3.0
     if one.low is not None and one.high is not None:
         dash = "-" if one.basis == "interval" else (0, (1.5, 1.5))
-        stroke(axes, [one.low, one.high], [middle, middle], color=colour, linewidth=2.0, linestyle=dash)
-    stroke(axes, [one.value], [middle], **marker_style(held.look, theme, hollow=not ratio.resolved))
+        ends: Style = {"marker": "|", "markersize": _TALL, "markeredgewidth": 1.3, "linewidth": 1.8}
+        stroke(axes, [one.low, one.high], [middle, middle], color=colour, linestyle=dash, **ends)
+    style = marker_style(held.look, theme, hollow=not ratio.resolved) | {"markersize": _SMALL_MARKER}
+    stroke(axes, [one.value], [middle], **style)
     text, _ = units.ratio(one, resolved=ratio.resolved)
     write(
         axes,
         (one.value, middle),
         text + held.marks[metric],
-        away=(0, 4.0),
+        away=(0, _TALL / 2 + 0.5),
         ha="center",
         va="bottom",
         fontsize=SMALL - 0.5,

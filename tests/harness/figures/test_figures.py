@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from msgspec.structs import replace
 
 from harness import histogram
@@ -114,6 +115,16 @@ def test_ratios_say_their_value_and_are_hollow_where_unresolved(sets):
     assert "#ffffff" in hollow
     assert any(text.startswith("8.") for text in texts(drawn))
     assert [panel.title for panel in one.panels] == ["time per call", "CPU per call"]
+
+
+def test_the_ends_of_an_interval_are_seen_beside_the_value(sets):
+    (one,) = planned("ratios", sets.channels)
+    lines = paper.draw(one).axes[0].findobj(Line2D)
+    ends = [line for line in lines if line.get_marker() == "|"]
+    values = [line for line in lines if line.get_marker() in ("o", "s", "^", "D")]
+    assert len(ends) == len(values) == 3
+    assert min(line.get_markersize() for line in ends) > 2 * max(line.get_markersize() for line in values)
+    assert "upright marks are the ends of its 95 % interval" in one.caption
 
 
 def test_few_starts_have_no_interval_in_the_caption(sets, made):
