@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from harness.show.shades import steps
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -134,10 +136,21 @@ def looks(arms: Iterable[tuple[str, str]]) -> dict[str, Look]:
     return found
 
 
+def shades(pair: Pair) -> tuple[Pair, ...]:
+    """Give the colour of a stack and shades of it, for arms that stand beside no other stack's."""
+    light, dark = steps(pair.light, GROUND.light), steps(pair.dark, GROUND.dark)
+    others = (
+        Pair(f"{pair.key}-{place}", *forms)
+        for place, forms in enumerate(zip(light[1:], dark[1:], strict=True), 2)
+    )
+    return (pair, *others)
+
+
 def pairs() -> tuple[Pair, ...]:
     """Give every colour that may be drawn; no two have the same light form."""
     stacks = (*(of(name) for name in _STACKS), *_others())
-    return (*ROLES, *dict.fromkeys(PARTS.values()), PAYLOAD, OVERHEAD, *stacks)
+    shaded = (shade for stack in stacks for shade in shades(stack))
+    return (*ROLES, *dict.fromkeys(PARTS.values()), PAYLOAD, OVERHEAD, *shaded)
 
 
 def _others() -> tuple[Pair, ...]:

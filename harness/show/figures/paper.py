@@ -163,9 +163,9 @@ class _Pen:
 
     def panels(self, row: Sequence[Panel], top: float, columns: int) -> None:
         """Draw a row of panels that begin at `top`, below their titles; equally wide, as if it were full."""
-        lefts = [panel.left for panel in row]
-        missing = columns - len(row)
-        width = (WIDTH - _RIGHT - sum(lefts) - missing * row[-1].left) / columns
+        beside = [panel.left + panel.right for panel in row]
+        beside += [beside[-1]] * (columns - len(row))
+        width = (WIDTH - _RIGHT - sum(beside)) / columns
         x = 0.0
         for panel in row:
             x += panel.left
@@ -176,7 +176,7 @@ class _Pen:
             panel.draw(axes, self._theme)
             if panel.title:
                 self.text(x, top - 7, panel.title, colour=self._theme.pick(MUTED))
-            x += width
+            x += width + panel.right
 
 
 def dress(axes: Axes, theme: Theme) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.scale import ScaleBase, SymmetricalLogScale
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from harness.show import units
@@ -79,7 +80,7 @@ def fixed(
     ticks: Sequence[float],
     write: Callable[[float], str],
     *,
-    scale: str = "linear",
+    scale: str | ScaleBase = "linear",
 ) -> None:
     """Give the axis `which` its scale, its limits and its ticks."""
     axis = axes.xaxis if which == "x" else axes.yaxis
@@ -87,6 +88,14 @@ def fixed(
     axis.set_major_locator(FixedLocator(list(ticks)))
     axis.set_major_formatter(FixedFormatter([write(tick) for tick in ticks]))
     axis.set_minor_locator(NullLocator())
+
+
+def from_zero(axes: Axes, which: str, most: float, write: Callable[[float], str] = plain) -> None:
+    """Make an axis from 0 to `most` logarithmic from 1 on; a short straight piece leads down to 0."""
+    high = span([1, most])[1]
+    ticks = [0.0, *(tick for tick in round_values(1, high) if tick >= 1)]
+    scale = SymmetricalLogScale(None, linthresh=1, linscale=0.4)
+    fixed(axes, which, (-0.2, high), ticks, write, scale=scale)
 
 
 def sizes(low: float, high: float) -> list[float]:

@@ -26,6 +26,8 @@ class Panel:
     """Room for what stands left of the axes."""
     below: float = BELOW
     """Room for ticks and what they are of."""
+    right: float = 0.0
+    """Room for what stands right of the axes."""
 
 
 @dataclass(frozen=True)

@@ -157,6 +157,8 @@ def sets(made):
         rated=rated(made),
         gate=gate(made),
         codec=codec(made),
+        costs=COSTS,
+        forms=FORMS,
         make=SimpleNamespace(unary=unary, gate=gate, channels=channels, fanin=fanin, at=at, formed=formed),
     )
 

@@ -1,6 +1,7 @@
 """Figures: what they show of made-up runs, and that each shows something and nothing else."""
 
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,10 +13,11 @@ from harness import histogram
 from harness.decide import looks as stored_looks
 from harness.decide.compare import Answer, answer
 from harness.histogram import Histogram
-from harness.show import figures
+from harness.show import figures, palette
 from harness.show.figures import (
     anatomy,
     course,
+    curves,
     fanin,
     paper,
     percentiles,
@@ -30,6 +32,7 @@ from harness.show.figures.material import scenes
 from harness.show.figures.rows import Group, Row, pages
 from harness.show.palette import DARK, LIGHT
 
+GRPC, TCP = "grpc-protobuf", "tcp-msgpack"
 KINDS = {
     "ratios": ratios,
     "percentiles": percentiles,
@@ -223,6 +226,68 @@ def test_connections_are_those_to_the_service(sets):
     (one,) = planned("fanin", sets.fanin)
     assert "grpc-protobuf@nginx 1 with 1 client, 10 with 10 clients, 100 with 100 clients" in one.alt
     assert "grpc-protobuf@envoy 1 with 1 client, 1 with 10 clients, 1 with 100 clients" in one.alt
+
+
+def test_what_a_gateway_does_is_shown_beside_the_same_stack_without_one(sets, made):
+    (one,) = planned("fanin", sets.fanin)
+    assert [entry.label for entry in one.legend] == [GRPC + form for form in sets.forms]
+    several = [
+        sets.make.at(
+            sets.make.formed(made.result({TCP: 3_000, GRPC: 9_000, GRPC + "@envoy": 20_000}, floor=900)),
+            users=users,
+        )
+        for users in (1, 8)
+    ]
+    (one,) = planned("fanin", several)
+    assert [entry.label for entry in one.legend] == [GRPC, GRPC + "@envoy"]
+    assert planned("fanin", several[:1]) == []
+
+
+def test_connections_that_nobody_had_stand_at_0(sets, made):
+    assert "At 0" not in planned("fanin", sets.fanin)[0].caption
+    closed = [made.run(one, GRPC + "@nginx", connections=(1, 0)) for one in sets.fanin]
+    (one,) = planned("fanin", closed)
+    assert "At 0 none stood" in one.caption
+    assert "grpc-protobuf@nginx 0 with 1 client" in one.alt
+    axes = paper.draw(one).axes[1]
+    low, zero, first, last = (axes.transData.transform((1, y))[1] for y in (axes.get_ylim()[0], 0, 1, 100))
+    assert low < zero < first < last
+    assert [label.get_text() for label in axes.get_yticklabels()][:2] == ["0", "1"]
+
+
+def test_lines_of_one_stack_are_named_at_their_ends_in_shades_of_its_colour(sets):
+    (one,) = planned("fanin", sets.fanin)
+    pairs = {entry.mark.pair for entry in one.legend}
+    assert pairs == set(palette.shades(palette.of(GRPC)))
+    picture = paper.draw(one)
+    picture.draw_without_rendering()
+    axes = picture.axes[1]
+    assert {text.get_text() for text in axes.texts} == {"caddy", "envoy", "python", "nginx", GRPC}
+    boxes = sorted((text.get_window_extent() for text in axes.texts), key=lambda box: box.y0)
+    assert all(one.y1 <= other.y0 + 1 for one, other in pairwise(boxes))
+    assert min(box.x0 for box in boxes) > axes.bbox.x1
+    assert max(box.x1 for box in boxes) <= picture.bbox.x1
+
+
+def test_stacks_beside_each_other_keep_their_own_colours_and_need_no_names(sets):
+    (one,) = planned("users", sets.unary)
+    assert [entry.mark.pair for entry in one.legend] == [palette.of(name) for name in (*sets.costs, "floor")]
+    assert not paper.draw(one).axes[0].texts
+
+
+@pytest.mark.parametrize(
+    ("wanted", "moved"),
+    [
+        ([0.1, 0.5], [0.1, 0.5]),
+        ([0.5, 0.5, 0.5], [0.4, 0.5, 0.6]),
+        ([0.0, 0.0, 0.9], [0.0, 0.1, 0.9]),
+        ([1.0, 1.0], [0.9, 1.0]),
+        ([0.3, 0.38, 0.45], [0.277, 0.377, 0.477]),
+        ([], []),
+    ],
+)
+def test_names_move_as_little_as_it_takes(wanted, moved):
+    assert curves.spread(wanted, 0.1) == pytest.approx(moved, abs=1e-3)
 
 
 def test_endless_response_times_stand_at_the_top(sets):

@@ -83,6 +83,17 @@ def test_stacks_that_stand_beside_each_other_are_told_apart(theme, eye):
         )
 
 
+@pytest.mark.parametrize("eye", EYES)
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+def test_shades_of_a_stack_are_told_apart(theme, eye):
+    for name in stacks.names():
+        shades = [theme.pick(shade) for shade in palette.shades(palette.of(name))]
+        assert len(shades) == 3
+        assert shades[0] == theme.pick(palette.of(name))
+        for one, other in combinations(shades, 2):
+            assert distance(one, other, eye) >= 0.06, (name, one, other)
+
+
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
 def test_default_stacks_differ_in_lightness_too(theme):
     lightness = sorted(oklab(linear(theme.pick(palette.of(name))))[0] for name in stacks.DEFAULTS)
