@@ -215,6 +215,13 @@ def write(
     axes.text(*place, text, transform=moved, **style)
 
 
+def points_wide(axes: Axes) -> float:
+    """Give the width of axes in points."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return axes.bbox.width / figure.dpi * _POINTS
+
+
 def line_style(look: Look, theme: Theme) -> Style:
     """Give the properties of an arm's line."""
     dash = (0, look.dash) if look.dash else "-"

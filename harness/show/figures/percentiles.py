@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,20 +18,22 @@ from harness.decide.rounds import Rounds
 from harness.show import words
 from harness.show.figures import scales
 from harness.show.figures.material import Point, Scene, names
-from harness.show.figures.paper import Style, line_style, stroke
+from harness.show.figures.paper import Style, line_style, points_wide, stroke
 from harness.show.figures.sketch import Entry, Panel, Sketch
 from harness.show.palette import Look, Theme
 
 KEY = "percentiles"
 MOST = 8
 """Panels of a figure."""
-_HEIGHT = 132.0
+_HEIGHT = 168.0
+_APART, _MOST_APART = 3.0, 18.0
+"""Points between bars at one percentile, and from the first to the last of them at the most."""
 _POINTS = 48
 _LABELS = {2: "50 %", 10: "90 %", 100: "99 %", 1_000: "99.9 %", 10_000: "99.99 %", 100_000: "99.999 %"}
 _CAPTION = (
     "A point says which share of calls (below) took at most how long (left): the further right, the rarer "
-    "the slow call. Curves end where fewer than 10 calls of 10 turns are slower; bars at 50 % and 99 % are "
-    "{bounds}."
+    "the slow call. Curves end where fewer than 10 calls of 10 turns are slower; upright bars, side by side "
+    "at 50 % and 99 %, are {bounds}."
 )
 
 Numbers = NDArray[np.float64]
@@ -61,7 +64,6 @@ def sketch(scene: Scene, *, most: int = MOST) -> list[Sketch]:
 
 def _page(scene: Scene, found: Sequence[tuple[Point, list[Curve]]], suffix: str) -> Sketch:
     every = [curve for _, curves in found for curve in curves]
-    x = (1.0, max(float(curve.rarity[-1]) for curve in every) * 1.15)
     y = scales.span([float(time) for curve in every for time in (*curve.times[[0, -1]], *_bounds(curve))])
     shown = {curve.name for curve in every}
     alone = len(found) == 1
@@ -77,8 +79,8 @@ def _page(scene: Scene, found: Sequence[tuple[Point, list[Curve]]], suffix: str)
         panels=tuple(
             Panel(
                 "" if alone else scene.heading(point),
-                _HEIGHT * (1.5 if alone else 1),
-                partial(plot, curves=curves, limits=(x, y)),
+                _HEIGHT * (1.2 if alone else 1),
+                partial(plot, curves=curves, limits=(_rarest(curves), y)),
             )
             for point, curves in found
         ),
@@ -89,6 +91,10 @@ def _page(scene: Scene, found: Sequence[tuple[Point, list[Curve]]], suffix: str)
             if name in shown
         ),
     )
+
+
+def _rarest(curves: Sequence[Curve]) -> tuple[float, float]:
+    return 1.0, max(float(curve.rarity[-1]) for curve in curves) * 1.15
 
 
 def _plural(bounds: str) -> str:
@@ -112,12 +118,14 @@ def plot(
     scales.fixed(axes, "x", x, ticks, lambda tick: _LABELS[int(tick)], scale="log")
     scales.logarithmic(axes, "y", y, scales.time)
     axes.set_xlabel("share of calls that took at most this")
-    for curve in curves:
+    step = min(_APART, _MOST_APART / len(curves)) * math.log(x[1] / x[0]) / points_wide(axes)
+    for number, curve in enumerate(curves):
         stroke(axes, curve.rarity, curve.times, **line_style(curve.look, theme))
+        beside = math.exp(step * (number - (len(curves) - 1) / 2))
         for place, one in ((2, curve.p50), (100, curve.p99)):
             if one and one.low is not None and one.high is not None and place <= curve.rarity[-1]:
-                style: Style = {"color": theme.pick(curve.look.pair), "linewidth": 4.0, "alpha": 0.55}
-                stroke(axes, [place, place], [one.low, one.high], **style)
+                style: Style = {"color": theme.pick(curve.look.pair), "linewidth": 1.8, "alpha": 0.8}
+                stroke(axes, [place * beside] * 2, [one.low, one.high], **style)
 
 
 def _curves(scene: Scene, point: Point) -> list[Curve]:

@@ -173,6 +173,23 @@ def test_ten_slow_calls_of_one_turn_hold_no_percentile():
     assert percentiles.outline(counts, np.array([900_000])) is None
 
 
+def test_intervals_of_one_percentile_stand_beside_each_other(sets):
+    (one,) = planned("percentiles", sets.unary)
+    for axes in paper.draw(one).axes:
+        bars = [line for line in axes.findobj(Line2D) if line.get_alpha() == 0.8]
+        assert len(bars) >= len(sets.costs)
+        places = sorted(axes.transData.transform((bar.get_xdata()[0], 1))[0] for bar in bars)
+        widest = max(bar.get_linewidth() for bar in bars) * axes.figure.dpi / 72
+        assert min(after - before for before, after in pairwise(places)) > widest
+
+
+def test_a_panel_ends_where_its_own_curves_do(sets):
+    (one,) = planned("percentiles", sets.unary)
+    for axes in paper.draw(one).axes:
+        last = max(max(line.get_xdata()) for line in axes.findobj(Line2D) if len(line.get_xdata()) > 2)
+        assert axes.get_xlim()[1] == pytest.approx(1.15 * last)
+
+
 def test_crossovers_are_marked_where_lines_meet(sets):
     (one,) = planned("sizes", sets.payload)
     assert len(one.notes) == len(answer(sets.payload).crossovers) > 0
