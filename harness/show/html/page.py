@@ -21,6 +21,7 @@ from harness.show.html.parts import Part
 from harness.show.html.verdicts import Ruled
 
 _MARKS = re.compile(r"(?<=[@,=:/])")
+_PLUS = re.compile(r"(?<=.)\+")
 _FOLDED_FROM = 9
 """From so many comparisons on, each is folded away under its answer."""
 _LISTED_FROM = 3
@@ -37,6 +38,7 @@ def render(results: Sequence[Result], answer: Answer) -> str:
         lstrip_blocks=True,
     )
     environment.filters["breakable"] = _breakable
+    environment.filters["summed"] = _summed
     ruled, script = verdicts.rule(results), _text("script.js")
     drawn = list(plots.draw(results, answer))
     found = parts.arrange(
@@ -88,6 +90,11 @@ def _breakable(name: str) -> Markup:
     """Let an arm's name break behind the marks that its parts stand between, and nowhere else."""
     pieces = (escape(piece) for piece in _MARKS.split(name))
     return Markup("<wbr>").join(pieces)
+
+
+def _summed(text: str) -> Markup:
+    """Let what is added up break behind a plus, where there is no room for it in a line."""
+    return Markup("+<wbr>").join(escape(piece) for piece in _PLUS.split(text))
 
 
 def _text(name: str) -> str:

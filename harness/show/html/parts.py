@@ -29,6 +29,11 @@ class Point:
     plots: tuple[Plot, ...]
     """Those of this comparison alone, where there are others."""
 
+    @property
+    def number(self) -> str:
+        """Number it by question and point, such as ``2.1``."""
+        return ".".join(self.key.split("-")[1:])
+
 
 @dataclass(frozen=True)
 class Part:

@@ -26,6 +26,11 @@ class Plot:
     scenario: str
     comparisons: tuple[int, ...]
 
+    @property
+    def number(self) -> str:
+        """Number it among all figures of the page."""
+        return self.key.rpartition("-")[2]
+
 
 def draw(results: Sequence[Result], answer: Answer) -> Iterator[Plot]:
     """Draw what there is to draw of `results`, which `answer` is of.

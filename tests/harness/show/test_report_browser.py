@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,21 @@ def file(made, tmp_path_factory):
     written = tmp_path_factory.mktemp("report") / "report.html"
     written.write_text(report.render(results, compare.answer(results)), encoding="utf-8")
     return written
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    """Give a maker of the report of a stored run, by a pattern of its name."""
+
+    @lru_cache
+    def make(pattern):
+        (run,) = SAMPLE.glob(pattern)
+        found = stored.read_all(run)
+        file = tmp_path_factory.mktemp("sample") / "report.html"
+        file.write_text(report.render(found, compare.answer(found)), encoding="utf-8")
+        return file
+
+    return make
 
 
 @contextmanager
@@ -159,14 +175,10 @@ def test_a_table_can_be_read_without_scrolling(visit, width, column, scheme):
     assert max(each["right"] for each in parts) <= shown["right"] <= width
 
 
-def test_on_a_desk_the_tables_of_the_sample_are_whole(browser, tmp_path):
-    (run,) = SAMPLE.glob("*-unary")
-    found = stored.read_all(run)
-    file = tmp_path / "report.html"
-    file.write_text(report.render(found, compare.answer(found)), encoding="utf-8")
-    with opened(browser, file) as go:
+def test_on_a_desk_the_tables_of_the_sample_are_whole(browser, sample):
+    with opened(browser, sample("*-unary")) as go:
         tables = go(1440).locator(".scroll:has(> table.sortable)").all()
-        assert len(tables) == len(found)
+        assert len(tables) >= 2
         for table in tables:
             assert table.evaluate("each => each.scrollWidth - each.clientWidth") == 0
 
@@ -209,6 +221,52 @@ def test_paper_has_all_that_the_screen_has_but_its_controls(visit):
     assert not tab.locator("#theme").is_visible()
     for head in tab.locator("table.sortable thead th").all():
         assert head.locator("button").is_visible()
+
+
+def test_paper_breaks_no_number_and_no_word_of_a_table(browser, sample):
+    with opened(browser, sample("*-unary")) as go:
+        tab = go(690)
+        tab.emulate_media(media="print")
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 690
+        broken = tab.evaluate(
+            """() => {
+                const cells = [...document.querySelectorAll("table.figures thead th, table.figures td")];
+                const texts = cells.flatMap((cell) => {
+                    const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+                    const found = [];
+                    while (walker.nextNode()) { found.push(walker.currentNode); }
+                    return found;
+                });
+                return texts.flatMap((text) => [...text.data.matchAll(/[^\\s]+/g)].filter((word) => {
+                    const range = document.createRange();
+                    range.setStart(text, word.index);
+                    range.setEnd(text, word.index + word[0].length);
+                    return range.getClientRects().length > 1;
+                }).map((word) => word[0]));
+            }"""
+        )
+        assert broken == []
+
+
+def test_on_a_phone_evidence_is_read_without_scrolling(browser, sample):
+    with opened(browser, sample("*-claims")) as go:
+        tables = go(390).locator(".scroll:has(> .evidence)").all()
+        assert len(tables) >= 8
+        for table in tables:
+            assert table.evaluate("each => each.scrollWidth - each.clientWidth") <= 0
+
+
+@pytest.mark.parametrize("run", ["*-channels", "*-claims"])
+def test_what_can_be_jumped_to_has_names_of_its_own(browser, sample, run):
+    with opened(browser, sample(run)) as go:
+        names = go(1440).evaluate(
+            """() => [...document.querySelectorAll("[role=region], aside, nav, section")].map((each) => {
+                const named = document.getElementById(each.getAttribute("aria-labelledby"));
+                return each.getAttribute("aria-label") ?? named.textContent;
+            })"""
+        )
+        assert len(names) > 10
+        assert sorted(set(names)) == sorted(names)
 
 
 @pytest.mark.parametrize("width", [390, 1440])
