@@ -183,6 +183,17 @@ def test_on_a_desk_the_tables_of_the_sample_are_whole(browser, sample):
             assert table.evaluate("each => each.scrollWidth - each.clientWidth") == 0
 
 
+@pytest.mark.parametrize(("width", "columns"), [(390, 1), (768, 1), (1440, 2)])
+def test_figures_use_the_width_of_the_page(browser, sample, width, columns):
+    with opened(browser, sample("*-unary")) as go:
+        tab = go(width)
+        boxes = [each.bounding_box() for each in tab.locator(".plots > figure").all()]
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    assert len({round(box["x"]) for box in boxes}) == columns
+    page = max(box["x"] + box["width"] for box in boxes) - min(box["x"] for box in boxes)
+    assert page > 0.85 * width
+
+
 @pytest.mark.parametrize("width", [390, 640, 1440])
 def test_a_caption_wraps_within_what_is_seen(visit, width):
     tab = visit(width)
