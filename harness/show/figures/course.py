@@ -16,7 +16,7 @@ from harness.decide.rounds import WHOLE, Rounds, Rows
 from harness.results import Turns
 from harness.show import units, words
 from harness.show.figures.material import Point, Scene
-from harness.show.figures.paper import stroke
+from harness.show.figures.paper import marker_style, stroke
 from harness.show.figures.ratios import METRICS
 from harness.show.figures.rows import Group, Placed, Row, lay, pages
 from harness.show.figures.rows import Rows as Lanes
@@ -34,8 +34,9 @@ _SCALES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 _SHOWN = 0.98
 _CAPTION = (
     "Each lane follows an arm's ratio to its baseline through the rounds of every start, as its deviation "
-    "from its mean; lanes are ±{height:g} % high. A slope within a start is drift{starts}."
+    "from its mean; lanes are ±{height:g} % high. A slope within a start is drift{alone}{starts}."
 )
+_ALONE = "; a dot is a start that had time for one round only"
 _STARTS = "; short straight lines are the starts' own ratios, and scatter as the next start will"
 
 Numbers = NDArray[np.float64]
@@ -121,7 +122,11 @@ def _page(scene: Scene, lanes: Lanes[Course], suffix: str) -> Sketch:
     return Sketch(
         key=KEY,
         title=f"Ratios from round to round{suffix}",
-        caption=_CAPTION.format(height=100 * height, starts=_STARTS if forks > 1 else ""),
+        caption=_CAPTION.format(
+            height=100 * height,
+            alone=_ALONE if any(_alone(fork) for one in placed for fork in one.row.held.forks) else "",
+            starts=_STARTS if forks > 1 else "",
+        ),
         alt=_alt(lanes, what),
         scenario=scene.scenario,
         comparisons=lanes.indices,
@@ -169,10 +174,18 @@ def _lane(axes: Axes, theme: Theme, one: Placed[Course], height: float) -> None:
         xs += [fork + 0.06 + 0.88 * (np.arange(len(values)) + 0.5) / max(1, len(values)), np.array([np.nan])]
         ys += [_place(one.y, values, height), np.array([np.nan])]
     stroke(axes, np.concatenate(xs), np.concatenate(ys), color=theme.pick(course.look.pair), linewidth=1.1)
-    levels = np.repeat(_place(one.y, course.means, height), 3)
-    levels[2::3] = np.nan
+    dots = [fork for fork, values in enumerate(course.forks) if _alone(values)]
+    if dots:
+        levels = np.concatenate([_place(one.y, course.forks[fork], height) for fork in dots])
+        stroke(axes, [fork + 0.5 for fork in dots], levels, **marker_style(course.look, theme))
+    means = np.repeat(_place(one.y, course.means, height), 3)
+    means[2::3] = np.nan
     ends = [end for fork in range(len(course.means)) for end in (fork + 0.2, fork + 0.8, fork + 0.9)]
-    stroke(axes, ends, levels, color=theme.pick(INK), linewidth=1.4)
+    stroke(axes, ends, means, color=theme.pick(INK), linewidth=1.4)
+
+
+def _alone(values: Numbers) -> bool:
+    return len(values) == 1
 
 
 def _place(y: float, values: Numbers, height: float) -> Numbers:

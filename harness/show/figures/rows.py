@@ -40,7 +40,7 @@ class Row(Generic[T]):
 
 @dataclass(frozen=True)
 class Group(Generic[T]):
-    """Rows that belong together; without a heading where there is but one group."""
+    """Rows that belong together."""
 
     index: int
     """Of the comparison."""
@@ -63,6 +63,8 @@ class Rows(Generic[T]):
     groups: tuple[Group[T], ...]
     spare: float = _PAD
     """Points that a row has above and below its name, together."""
+    headed: bool = False
+    """Whether each group has its heading."""
 
     @property
     def left(self) -> float:
@@ -95,13 +97,13 @@ class Rows(Generic[T]):
     def headings(self) -> Iterator[tuple[str, float]]:
         """Give every heading with the place of its base line."""
         top = 0.0
-        for group in self.groups if self._heading else ():
+        for group in self.groups if self.headed else ():
             yield group.heading, top + self._heading - 6
             top += self._height(group) + _BETWEEN
 
     @property
     def _heading(self) -> float:
-        return _HEADING if len(self.groups) > 1 else 0.0
+        return _HEADING if self.headed else 0.0
 
     def _height(self, group: Group[T]) -> float:
         return self._heading + sum(map(self._tall, group.rows))
@@ -111,7 +113,7 @@ class Rows(Generic[T]):
 
 
 def pages(groups: Sequence[Group[T]], most: int = MOST, spare: float = _PAD) -> list[Rows[T]]:
-    """Share groups with rows out among figures of about `most` rows at most."""
+    """Share groups with rows out among figures of about `most` rows; several groups have headings."""
     shared: list[list[Group[T]]] = []
     count = 0
     for group in groups:
@@ -122,7 +124,8 @@ def pages(groups: Sequence[Group[T]], most: int = MOST, spare: float = _PAD) -> 
             count = 0
         shared[-1].append(group)
         count += len(group.rows)
-    return [Rows(tuple(page), spare) for page in shared]
+    headed = sum(map(len, shared)) > 1
+    return [Rows(tuple(page), spare, headed) for page in shared]
 
 
 def lay(axes: Axes, rows: Rows[T], theme: Theme, *, named: bool = True) -> None:

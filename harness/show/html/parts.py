@@ -71,10 +71,9 @@ def _part(
     if looks:
         labels = [f"look {number}" for number in range(1, len(labels) + 1)]
     own = [plot for plot in drawn if plot.scenario == lead.scenario]
-    alone = {place: [plot for plot in own if plot.comparisons == (place,)] for place in comparisons}
-    if len(comparisons) == 1:
-        alone = {place: [] for place in comparisons}
-    apart = {plot.key for plots_ in alone.values() for plot in plots_}
+    shared = {plot.kind for plot in own if len(plot.comparisons) > 1 or len(comparisons) == 1}
+    single = [plot for plot in own if plot.kind not in shared]
+    alone = {place: [plot for plot in single if plot.comparisons == (place,)] for place in comparisons}
     points = tuple(
         _point(f"{key}-{number}", label, comparison, alone[place])
         for number, (label, (place, comparison)) in enumerate(
@@ -84,7 +83,7 @@ def _part(
     notes = dict.fromkeys(
         note for point in points for note in (*point.sheet.notes, *(point.chart.notes if point.chart else ()))
     )
-    return Part(key, lead, points, tuple(plot for plot in own if plot.key not in apart), tuple(notes))
+    return Part(key, lead, points, tuple(plot for plot in own if plot.kind in shared), tuple(notes))
 
 
 def _point(key: str, label: str, comparison: Comparison, drawn: Sequence[Plot]) -> Point:

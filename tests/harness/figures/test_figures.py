@@ -140,6 +140,9 @@ def test_many_rows_become_several_figures(sets):
     rows = tuple(Row(f"arm {k}", k) for k in range(20))
     found = pages([Group(k, f"point {k}", rows) for k in range(4)])
     assert [page.indices for page in found] == [(0,), (1,), (2,), (3,)]
+    assert [[text for text, _ in page.headings()] for page in found] == [[f"point {k}"] for k in range(4)]
+    (alone,) = pages([Group(0, "point", rows), Group(1, "nothing", ())])
+    assert list(alone.headings()) == []
     assert pages([Group(0, "", ())]) == []
 
 
@@ -340,6 +343,15 @@ def test_rounds_show_each_start(sets):
     (one,) = planned("rounds", sets.channels)
     axes = paper.draw(one).axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "2", "3", "4", "5"]
+
+
+def test_starts_of_one_round_are_dots(sets, made):
+    (one,) = planned("rounds", [made.result({GRPC: 100_000, TCP: 31_000}, rounds=1, long_rounds=0)])
+    assert "one round only" in one.caption
+    dots = [line for line in paper.draw(one).axes[0].findobj(Line2D) if line.get_marker() == "o"]
+    assert [len(line.get_xdata()) for line in dots] == [5]
+    (usual,) = planned("rounds", sets.channels)
+    assert "one round only" not in usual.caption
 
 
 def test_a_course_is_the_deviation_from_the_mean_ratio(made):

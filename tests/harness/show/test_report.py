@@ -170,6 +170,15 @@ def test_many_points_are_folded_away_under_an_overview(made):
     assert not check(shown(results[:2])).all("details")
 
 
+def test_figures_in_several_parts_stand_together_and_in_order(made):
+    """Of 24 lanes a figure has two of these points, and the other one the third alone."""
+    costs = {"grpc-protobuf": 300_000} | {f"arm {k}": 200_000 for k in range(12)}
+    results = [made.result(costs, seed=users, forks=4, rounds=4, long_rounds=0) for users in (1, 2, 4)]
+    results = [replace(one, trial=replace(one.trial, users=2**k)) for k, one in enumerate(results)]
+    found = re.findall(r"<h(\d)>(Ratios from round to round[^<]*)</h\d>", shown(results))
+    assert found == [("3", f"Ratios from round to round ({k} of 2)") for k in (1, 2)]
+
+
 def test_findings_are_marked_at_the_figure_and_said_below(made):
     text = shown(several(made))
     assert re.search(r'class="mark invalid" href="#question-1-2-findings"', text) or "✗" in text
