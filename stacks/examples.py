@@ -52,6 +52,11 @@ def bytes_of(size: str) -> int:
     return count
 
 
+def written(size: str) -> str:
+    """Write a size, as `bytes_of` reads it, as it stands in texts: ``10 KiB``; names stay as they are."""
+    return re.sub(r"(?<=\d)(?=(B|KiB|MiB|GiB)$)", " ", size)
+
+
 def example(message: type[M], size: str, variant: int = 0) -> M:
     """Make a value of `message` of about `size`, as `bytes_of` reads it, when written as MessagePack.
 

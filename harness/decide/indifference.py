@@ -16,7 +16,7 @@ from harness.decide.estimates import FORKS_FOR_INTERVAL
 from harness.decide.judge import DETECT
 from harness.results import Result
 from scenarios.arm import Arm
-from stacks.examples import bytes_of
+from stacks.examples import bytes_of, written
 
 MOST = 5
 """Sentences; who reads more of them decides nothing."""
@@ -141,7 +141,7 @@ def _runs(grid: Mapping[Place, Bounds | None]) -> Iterator[tuple[str, list[Bound
     samples = sorted({sample for _, sample in grid}, key=bytes_of)
     if len(samples) == 1:
         yield from (
-            (f"{_users([str(users[k]) for k in stretch])} and {samples[0]} messages", run)
+            (f"{_users([str(users[k]) for k in stretch])} and {written(samples[0])} messages", run)
             for stretch, run in _stretches([grid[crowd, samples[0]] for crowd in users])
         )
         return
@@ -167,7 +167,7 @@ def _users(counts: Sequence[str]) -> str:
 
 def _sizes(samples: Sequence[str], stretch: Sequence[int]) -> str:
     """Name the sizes that were looked at: of those between them nobody knows."""
-    sizes = [samples[k] for k in stretch]
+    sizes = [written(samples[k]) for k in stretch]
     if len(sizes) <= _LISTED:
         return f"at {_listed(sizes)}"
     return f"at {'all ' * (len(sizes) == len(samples))}{len(sizes)} sizes from {sizes[0]} to {sizes[-1]}"

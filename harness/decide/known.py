@@ -11,6 +11,7 @@ from harness import noise
 from harness.decide.counterparts import Point
 from harness.decide.sessions import WANTED, Spread, spreads
 from harness.noise import Noise, Session
+from stacks import examples
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -51,7 +52,7 @@ class Known(msgspec.Struct, frozen=True):
         if point.part or point.messages > 1:
             return "A/A sessions are of unary calls"
         if point.sample != self.sample:
-            return f"A/A sessions are of sample {self.sample}"
+            return f"A/A sessions are of sample {examples.written(self.sample)}"
         found = next(
             (each for each in self.spreads if (each.users, each.metric) == (point.users, metric)), None
         )

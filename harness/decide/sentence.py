@@ -14,6 +14,7 @@ from harness.decide.estimates import FORKS_FOR_INTERVAL
 from harness.decide.lowest import rank
 from harness.decide.rounds import Rounds, effects
 from harness.results import Trial
+from stacks import examples
 
 _LARGE = ((100, 0), (10, 1))
 """From which ratio on how many decimals are shown."""
@@ -74,8 +75,9 @@ def _blocked(rounds: Rounds) -> str:
         return ""
     middle, low, high = stats.interval(blocked - sharing)
     estimate = Estimate(math.exp(middle), math.exp(low), math.exp(high), "interval")
+    large = examples.written(base.beside)
     return (
-        f"Head-of-line blocking by a message of {base.beside} is {'seen' if low > 0 else 'not seen'}: with "
+        f"Head-of-line blocking by a message of {large} is {'seen' if low > 0 else 'not seen'}: with "
         f"it beside them, small calls that share its connection take {show(estimate)} the time per call of "
         f"those with connections of their own{bounds(estimate)}, over what sharing alone costs"
     )

@@ -24,7 +24,7 @@ from harness.results import FORMAT, Machine, Pressure, Result, Trial
 from harness.version import VERSION
 from scenarios.arm import FLOOR
 from scenarios.catalog import dissected, settle
-from stacks import certificates
+from stacks import certificates, examples
 from stacks.base import Tls
 
 _MANY = 1000
@@ -224,7 +224,9 @@ def _point(trial: Trial) -> str:
     users = "1 user" if trial.users == 1 else f"{trial.users} users"
     method = trial.method if trial.messages > 1 else ""
     rate = str(trial.open) if trial.open else ""
-    return ", ".join(filter(None, (f"{trial.part} {method}".strip(), rate, users, trial.sample)))
+    return ", ".join(
+        filter(None, (f"{trial.part} {method}".strip(), rate, users, examples.written(trial.sample)))
+    )
 
 
 def _more(sum_: int | None, before: int | None, after: int | None) -> int | None:

@@ -10,6 +10,7 @@ from harness.decide.change import Change
 from harness.decide.counterparts import Lone, Point, steps
 from harness.decide.gate import Ruling
 from harness.show import rulings, words
+from stacks import examples
 
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 _ORDER = (Ruling.INVALID, Ruling.WORSE, Ruling.UNCLEAR, Ruling.BETTER, Ruling.SAME)
@@ -56,7 +57,9 @@ def place(point: Point) -> str:
     many = f"{words.count(point.messages, 'message')} a call, " if point.messages > 1 else ""
     load = f"{point.open}, " if point.open else ""
     users = words.count(point.users, "user")
-    return words.clean(f"{point.scenario}: {what}, {many}{load}{users}, sample {point.sample}")
+    return words.clean(
+        f"{point.scenario}: {what}, {many}{load}{users}, sample {examples.written(point.sample)}"
+    )
 
 
 def label(one: Compared, found: Across) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from harness.results import Result, Run
 from harness.show import units, words
 from scenarios.arm import FLOOR, Arm
+from stacks import examples
 from stacks.base import STREAM_LIMIT
 
 ABILITIES = ("deadlines", "cancellation", "metadata", "flow control", "streams", "multiplexing", STREAM_LIMIT)
@@ -70,7 +71,10 @@ _ASKED: tuple[tuple[str, Callable[[Arm, Run], str]], ...] = (
     ("server", lambda arm, _: arm.at or " ".join(arm.server) or "started by rpcduel"),
     ("streams of a connection", lambda arm, _: str(arm.streams) if arm.streams else "as the library has it"),
     ("work in the handler", lambda arm, _: arm.work or "none"),
-    ("sent beside it", lambda arm, _: f"messages of {arm.beside}" if arm.beside else "nothing"),
+    (
+        "sent beside it",
+        lambda arm, _: f"messages of {examples.written(arm.beside)}" if arm.beside else "nothing",
+    ),
 )
 """What is asked of every arm; the later half is only shown where it differs."""
 _ALWAYS = 9

@@ -16,6 +16,7 @@ from harness.decide.comparison import Comparison, Estimate
 from harness.decide.estimates import FORKS_FOR_INTERVAL
 from harness.show import words
 from scenarios.catalog import SCENARIOS
+from stacks import examples
 
 T = TypeVar("T")
 _NAMED = 3
@@ -96,7 +97,7 @@ def question(scenario: str) -> str:
 
 
 def points(comparisons: Sequence[Comparison]) -> list[str]:
-    """Name comparisons by what varies among them: ``16 users, sample 1KiB``; equal ones get numbers."""
+    """Name comparisons by what varies among them: ``16 users, sample 1 KiB``; equal ones get numbers."""
     told = [_told(each) for each in comparisons]
     varied = [key for key in told[0] if len({one[key] for one in told}) > 1] if told else []
     labels = [", ".join(one[key] for key in varied or ("users", "sample") if one[key]) for one in told]
@@ -114,7 +115,7 @@ def _told(one: Comparison) -> dict[str, str]:
         "method": one.method,
         "part": one.part,
         "users": words.count(one.users, "user"),
-        "sample": f"sample {one.sample}",
+        "sample": f"sample {examples.written(one.sample)}",
         "rate": f"{one.open} due" if one.open else "",
     }
 

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from harness.show import json, units, words
 from harness.tapped import Part, Point, Tapped
+from stacks import examples
 from stacks.hops.tap.counts import Bytes
 
 _WIDTH = 80
@@ -87,7 +88,7 @@ def _title(tapped: Tapped) -> str:
     streams = f" of {tapped.messages} messages" if tapped.messages > 1 else ""
     return (
         f"{arm}, channel={tapped.channel}: {_many(tapped.calls, 'call')} to {tapped.method}{streams}, "
-        f"{_many(tapped.users, 'user')}, sample {tapped.sample}"
+        f"{_many(tapped.users, 'user')}, sample {examples.written(tapped.sample)}"
     )
 
 

@@ -10,6 +10,7 @@ from harness.decide.comparison import SHARED, ArmFigures, Comparison, Finding
 from harness.decide.crossover import Crossover
 from harness.decide.levels import UNCLEAR, Level
 from harness.show import units
+from stacks import examples
 
 INTERVAL_FORKS = 4
 """From so many forks on there are intervals."""
@@ -91,7 +92,7 @@ def title(comparison: Comparison) -> str:
     trials = f" in each of {comparison.trials} trials" if comparison.trials > 1 else ""
     return clean(
         f"{comparison.scenario}: {what}, {many}{_rate(comparison)}{count(comparison.users, 'user')}, "
-        f"sample {comparison.sample}; {forks}{trials}, turns of "
+        f"sample {examples.written(comparison.sample)}; {forks}{trials}, turns of "
         f"{'up to ' if comparison.trials > 1 else ''}{units.duration(comparison.turn)}"
     )
 
@@ -241,8 +242,9 @@ def notes(comparison: Comparison) -> list[str]:
 
 def crossover(found: Crossover) -> str:
     """Say who overtakes whom, and where."""
+    low, high = map(examples.written, (found.low, found.high))
     return clean(
-        f"{found.large} overtakes {found.small} between {found.low} and {found.high}"
+        f"{found.large} overtakes {found.small} between {low} and {high}"
         f"{f', at about {units.size(found.size)}' if found.size else ''} "
         f"({found.method}, {count(found.users, 'user')})"
     )

@@ -324,3 +324,11 @@ def test_any_message_has_examples(kinds, size, variant):
     assert size_of(value) == size_of(examples.example(message, size))
     least = size_of(examples.example(message, "1B"))
     assert least <= size_of(value) <= max(least, examples.bytes_of(size))
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [("10KiB", "10 KiB"), ("100B", "100 B"), ("1 MiB", "1 MiB"), ("small", "small"), ("", "")],
+)
+def test_sizes_are_written_with_a_space(size, text):
+    assert examples.written(size) == text

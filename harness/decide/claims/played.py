@@ -19,7 +19,7 @@ from harness.decide.findings import find_all
 from harness.decide.rounds import Rounds
 from harness.results import Result, Run
 from scenarios.arm import FLOOR, Arm
-from stacks import service
+from stacks import examples, service
 from stacks.base import Kind
 
 _BLANK: dict[str, object] = {"channel": "", "hops": (), "method": "", "stack": ""}
@@ -56,7 +56,7 @@ class Played:
     def point(self) -> str:
         """Say at which point it was played, and in which scenario."""
         users = "1 user" if self.trial.users == 1 else f"{self.trial.users:,} users"
-        return f"{users}, {self.trial.sample} ({self.trial.scenario})"
+        return f"{users}, {examples.written(self.trial.sample)} ({self.trial.scenario})"
 
     @cached_property
     def rounds(self) -> Rounds:

@@ -13,6 +13,7 @@ from harness.decide.comparison import ArmFigures, Comparison
 from harness.results import Result
 from harness.show import palette, words
 from harness.show.palette import Look
+from stacks import examples
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +83,7 @@ def _parts(one: Comparison, all_: Sequence[Comparison]) -> Iterable[str]:
         "part": (one.part, {each.part for each in all_}),
         "open": (one.open, {each.open for each in all_}),
         "users": (words.count(one.users, "user"), {str(each.users) for each in all_}),
-        "sample": (f"{one.sample} message", {each.sample for each in all_}),
+        "sample": (f"{examples.written(one.sample)} message", {each.sample for each in all_}),
         "baseline": (f"against {one.baseline}", {each.baseline for each in all_}),
     }
     texts = [words.clean(text) for text, seen in differs.values() if len(seen) > 1 and text]

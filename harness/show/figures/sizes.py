@@ -20,7 +20,7 @@ from harness.show.figures.paper import SMALL, Style, line_style, marker_style, s
 from harness.show.figures.sketch import Entry, Panel, Sketch
 from harness.show.palette import GROUND, INK, Look, Theme
 from stacks.errors import SchemaError
-from stacks.examples import bytes_of
+from stacks.examples import bytes_of, written
 
 KEY = "sizes"
 _HEIGHT = 250.0
@@ -177,7 +177,7 @@ def _alt(
     lines: dict[str, list[tuple[float, float]]],
     crossings: Sequence[Crossover],
 ) -> str:
-    samples = {float(_size(point)): point.comparison.sample for point in points}
+    samples = {float(_size(point)): written(point.comparison.sample) for point in points}
     parts = [
         f"{words.clean(name)} {', '.join(f'{scales.time(time)} at {samples[size]}' for size, time in line)}."
         for name, line in lines.items()

@@ -351,7 +351,7 @@ def test_head_of_line_blocking_is_what_a_large_message_costs_over_sharing(made, 
     )
     asked = replace(result, trial=replace(result.trial, arms=arms))
     text = decide(asked).sentence
-    assert text.startswith(f"Head-of-line blocking by a message of 1MiB is {word}: with it beside them")
+    assert text.startswith(f"Head-of-line blocking by a message of 1 MiB is {word}: with it beside them")
     assert float(re.search(r"take (\S+)×", text)[1]) == pytest.approx(beside / sharing, rel=0.03)
     other = replace(arms[3], stack="other")
     assert (

@@ -98,11 +98,11 @@ def sizes(play, costs, **options):
 @pytest.mark.parametrize(
     ("costs", "where"),
     [
-        ((100, 100, 80, 50), "at 100B and 1KiB with 1 user"),
-        ((100, 80, 80, 50), "at 100B with 1 user"),
-        ((80, 100, 100, 50), "at 1KiB and 10KiB with 1 user"),
-        ((80, 80, 100, 50), "at 10KiB with 1 user"),
-        ((100, 100, 100, 100), "at all 4 sizes from 100B to 100KiB with 1 user"),
+        ((100, 100, 80, 50), "at 100 B and 1 KiB with 1 user"),
+        ((100, 80, 80, 50), "at 100 B with 1 user"),
+        ((80, 100, 100, 50), "at 1 KiB and 10 KiB with 1 user"),
+        ((80, 80, 100, 50), "at 10 KiB with 1 user"),
+        ((100, 100, 100, 100), "at all 4 sizes from 100 B to 100 KiB with 1 user"),
     ],
 )
 def test_sizes_behind_each_other_are_joined(play, costs, where):
@@ -112,8 +112,8 @@ def test_sizes_behind_each_other_are_joined(play, costs, where):
 
 def test_a_gap_makes_two_of_it_and_the_longer_one_comes_first(play):
     first, second = indifference.find(sizes(play, (100, 80, 100, 100)))
-    assert "does not matter at 10KiB and 100KiB" in first
-    assert "does not matter at 100B" in second
+    assert "does not matter at 10 KiB and 100 KiB" in first
+    assert "does not matter at 100 B" in second
 
 
 def test_users_behind_each_other_are_joined(play):

@@ -163,8 +163,8 @@ def test_one_point_has_said_it_itself():
         (
             [point(arm("a"), arm("b", 0.1 * number), sample=f"{number}KiB") for number in range(1, 6)],
             (
-                "b had the lowest time per call at all 5 points: 0.100× (0.098 to 0.102) with sample 1KiB to "
-                "0.50× (0.49 to 0.51) with sample 5KiB, that of a being 1."
+                "b had the lowest time per call at all 5 points: 0.100× (0.098 to 0.102) with sample 1 KiB "
+                "to 0.50× (0.49 to 0.51) with sample 5 KiB, that of a being 1."
             ),
         ),
     ],
@@ -212,7 +212,7 @@ def test_every_scenario_has_its_answer():
 def test_points_are_named_by_what_varies():
     assert headline.points([point(), point(users=16)]) == ["1 user", "16 users"]
     assert headline.points([point(sample="1KiB"), point(users=2)]) == [
-        "1 user, sample 1KiB",
+        "1 user, sample 1 KiB",
         "2 users, sample small",
     ]
     assert headline.points([point()]) == ["1 user, sample small"]
