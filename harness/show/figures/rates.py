@@ -23,9 +23,18 @@ KEY = "rates"
 _HEIGHT = 190.0
 _CAPTION = (
     "Response times, from when a call was due, by the rate at which calls are due. They are level while "
-    "there is room, and turn up where a stack comes to its limit{endless}."
+    "there is room, and turn up where a stack comes to its limit{endless}.{lone}{lacking}"
 )
 _ENDLESS = "; an arrow at the top: so many calls failed or were dropped that it has no end"
+_LONE = " A dot alone is an arm that is known at one rate only."
+_LACKING = " The {what} of no arm is known: fewer than 10 calls of 10 turns were slower."
+
+Line = tuple[Look, list[tuple[float, Estimate]]]
+_PICKS: dict[str, Callable[[ArmFigures], Estimate | None]] = {
+    "median response time": lambda arm: arm.p50,
+    "p99 of response times": lambda arm: arm.p99,
+}
+_SHARES = dict(zip(_PICKS, (0.5, 0.99), strict=True))
 
 
 @dataclass(frozen=True)
@@ -51,41 +60,46 @@ def _known(points: Sequence[Point]) -> Iterator[bool]:
 
 
 def _figure(scene: Scene) -> Sketch:
-    points = list(scene.points)
-    limit = _limit(scene)
-    picks: list[tuple[str, float, Callable[[ArmFigures], Estimate | None]]] = [
-        ("median response time", 0.5, lambda arm: arm.p50),
-        ("p99 of response times", 0.99, lambda arm: arm.p99),
+    points, limit = list(scene.points), _limit(scene)
+    arms = [(name, scene.looks[name]) for name in names(points)]
+    drawn = {
+        title: [(look, line) for name, look in arms if (line := _line(points, name, pick))]
+        for title, pick in _PICKS.items()
+    }
+    every = [line for lines in drawn.values() for _, line in lines]
+    found = [one for line in every for _, one in line]
+    times = [time for one in found for time in scales.finite((one.value, one.low, one.high))]
+    x = scales.span(rate for line in every for rate, _ in line)
+    y = scales.span([*times, *([limit.time] if limit else [])], least=2)
+    panels = [
+        Panel(title, _HEIGHT, partial(plot, lines=lines, limits=(x, y), asked=_asked(limit, title)))
+        for title, lines in drawn.items()
+        if lines
     ]
-    panels = []
-    found = [(name, scene.looks[name]) for name in names(points)]
-    every = [(look, _line(points, name, pick)) for _, _, pick in picks for name, look in found]
-    times = [
-        time for _, line in every for _, one in line for time in scales.finite((one.value, one.low, one.high))
-    ]
-    if limit:
-        times.append(limit.time)
-    y = scales.span(times, least=2)
-    rates = [rate for _, line in every for rate, _ in line]
-    for title, share, pick in picks:
-        lines = [(look, line) for name, look in found if (line := _line(points, name, pick))]
-        asked = limit if limit and math.isclose(limit.share, share) else None
-        panels.append(
-            Panel(title, _HEIGHT, partial(plot, lines=lines, limits=(scales.span(rates), y), asked=asked))
-        )
-    endless = any(math.isinf(one.value) for _, line in every for _, one in line)
-    drawn = [name for name, _ in found if any(_line(points, name, pick) for _, _, pick in picks)]
     return Sketch(
         key=KEY,
         title="Response times by rate",
-        caption=_CAPTION.format(endless=_ENDLESS if endless else ""),
+        caption=_CAPTION.format(
+            endless=_ENDLESS if any(math.isinf(one.value) for one in found) else "",
+            lone=_LONE if any(len(line) == 1 for line in every) else "",
+            lacking="".join(_LACKING.format(what=title) for title, lines in drawn.items() if not lines),
+        ),
         alt=_alt(points),
         scenario=scene.scenario,
         comparisons=scene.indices,
         panels=tuple(panels),
-        columns=2,
-        legend=tuple(Entry(words.clean(name), scene.looks[name]) for name in drawn),
+        columns=len(panels),
+        legend=tuple(
+            Entry(words.clean(name), look)
+            for name, look in arms
+            if any(_line(points, name, pick) for pick in _PICKS.values())
+        ),
     )
+
+
+def _asked(limit: Limit | None, title: str) -> Limit | None:
+    """Give the limit for the panel of its own share of calls."""
+    return limit if limit and math.isclose(limit.share, _SHARES[title]) else None
 
 
 def _limit(scene: Scene) -> Limit | None:
@@ -114,7 +128,7 @@ def plot(
     axes: Axes,
     theme: Theme,
     *,
-    lines: Sequence[tuple[Look, Sequence[tuple[float, Estimate]]]],
+    lines: Sequence[Line],
     limits: tuple[tuple[float, float], tuple[float, float]],
     asked: Limit | None,
 ) -> None:
@@ -144,9 +158,7 @@ def plot(
 def _alt(points: Sequence[Point]) -> str:
     parts = []
     for name in names(points):
-        medians, tails = (
-            dict(_line(points, name, pick)) for pick in (lambda arm: arm.p50, lambda arm: arm.p99)
-        )
+        medians, tails = (dict(_line(points, name, pick)) for pick in _PICKS.values())
         told = [
             f"{words.time(one.value)}"
             + (f" (p99 {words.time(tails[rate].value)})" if rate in tails else "")

@@ -317,6 +317,33 @@ def test_endless_response_times_stand_at_the_top(sets):
     assert "p99<1ms" in texts(paper.draw(one))
 
 
+def test_an_empty_panel_is_left_out_and_told(sets):
+    (one,) = planned("rates", sets.rated)
+    assert [panel.title for panel in one.panels] == ["median response time", "p99 of response times"]
+    assert "is known" not in one.caption
+    assert "alone" not in one.caption
+    found = answer(sets.rated)
+    bare = [
+        replace(each, arms=tuple(replace(arm, p99=None) for arm in each.arms)) for each in found.comparisons
+    ]
+    (scene,) = scenes(sets.rated, replace(found, comparisons=tuple(bare)))
+    (one,) = rates.sketch(scene)
+    assert [panel.title for panel in one.panels] == ["median response time"]
+    assert one.columns == 1
+    assert "The p99 of response times of no arm is known" in one.caption
+
+
+def test_arms_that_are_valid_at_one_rate_only_are_told(sets):
+    found = answer(sets.rated)
+    first, *others = found.comparisons
+    lost = [
+        replace(each, arms=tuple(replace(arm, validity="invalid") for arm in each.arms)) for each in others
+    ]
+    (scene,) = scenes(sets.rated, replace(found, comparisons=(first, *lost)))
+    (one,) = rates.sketch(scene)
+    assert "A dot alone" in one.caption
+
+
 def test_open_loops_of_which_nothing_is_known_are_not_drawn(sets):
     unknown = [replace(one, runs=tuple(replace(run, rate=0.0) for run in one.runs)) for one in sets.rated]
     assert planned("rates", unknown) == []
