@@ -29,7 +29,7 @@ Values = Sequence[tuple[float, Estimate]]
 
 @dataclass(frozen=True)
 class Line:
-    """An arm's values by users; `name` is written at its end, unless empty."""
+    """An arm's values by users; `name` is written at its end if that is at the axes' end, unless empty."""
 
     look: Look
     values: Values
@@ -129,7 +129,7 @@ def plot(
     axes.set_xlabel(label)
     for each in lines:
         _draw(axes, theme, each.look, each.values)
-    _name(axes, theme, [each for each in lines if each.name])
+    _name(axes, theme, [each for each in lines if each.name and each.values[-1][0] == ticks[-1]])
 
 
 def _draw(axes: Axes, theme: Theme, look: Look, found: Values) -> None:

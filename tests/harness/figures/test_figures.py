@@ -289,6 +289,15 @@ def test_lines_of_one_stack_are_named_at_their_ends_in_shades_of_its_colour(sets
     assert max(box.x1 for box in boxes) <= picture.bbox.x1
 
 
+def test_a_line_that_ends_before_the_axes_do_is_not_named_beside_them(sets, made):
+    *others, last = sets.fanin
+    broken = made.run(last, GRPC + "@caddy", differs="field total: 3 instead of 4")
+    (one,) = planned("fanin", [*others, broken])
+    assert GRPC + "@caddy" in [entry.label for entry in one.legend]
+    names = {text.get_text() for text in paper.draw(one).axes[0].texts}
+    assert names == {"envoy", "python", "nginx", GRPC}
+
+
 def test_stacks_beside_each_other_keep_their_own_colours_and_need_no_names(sets):
     (one,) = planned("users", sets.unary)
     assert [entry.mark.pair for entry in one.legend] == [palette.of(name) for name in (*sets.costs, "floor")]
