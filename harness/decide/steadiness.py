@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from harness.decide import stats
-from harness.decide.comparison import DOUBTFUL, NOTE, Finding
+from harness.decide import sentence, stats
+from harness.decide.comparison import DOUBTFUL, NOTE, Estimate, Finding
 from harness.decide.estimates import FORKS_FOR_INTERVAL
 from harness.decide.rounds import FIRST_HALF, SECOND_HALF, Rounds, effects
 from harness.decide.stats import Numbers
@@ -49,7 +49,8 @@ def find_turn_sensitive(rounds: Rounds, lost: frozenset[str]) -> Iterator[Findin
             short, _ = effects(rounds, metric, arm, rounds.baseline)
             long, _ = effects(rounds, metric, arm, rounds.baseline, long=True)
             if apart(short, long) is not None:
-                means = [f"{np.exp(values[np.isfinite(values)].mean()):.2f}×" for values in (short, long)]
+                seen = (float(np.exp(values[np.isfinite(values)].mean())) for values in (short, long))
+                means = [sentence.show(Estimate(value, None, None, "none")) for value in seen]
                 text = f"its ratio is {means[0]} in short turns and {means[1]} in long ones, which are shown"
                 yield Finding("turn-sensitive", name, _figures(metric), DOUBTFUL, text)
 

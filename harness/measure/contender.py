@@ -220,9 +220,9 @@ class Contender:
         """
         seen = [self._connections()]
         self.play(turn, lambda: seen.append(self._connections()))
-        most = list(map(max, zip(*seen, strict=True)))
+        most = [*map(max, zip(*seen, strict=True))]
         if most and self.arm.channel == "per-request":
-            # A user has one at a time; the kernel's list is not of one moment, and they come and go meanwhile.
+            # A user has one at a time; the kernel's list of what comes and goes is of no single moment.
             most[0] = min(most[0], self._trial.users)
         return tuple(most)
 

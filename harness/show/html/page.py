@@ -13,6 +13,8 @@ from markupsafe import Markup, escape
 
 from harness.decide.claims import RULES
 from harness.decide.compare import Answer
+from harness.decide.comparison import Comparison
+from harness.decide.estimates import FORKS_FOR_INTERVAL
 from harness.results import Result
 from harness.show import claims, fairness, figures, headline, palette, words
 from harness.show.figures import gate
@@ -49,6 +51,7 @@ def render(results: Sequence[Result], answer: Answer) -> str:
         title=_title(results, found, ruled),
         answers=_answers(answer, ruled),
         unmoved=tuple(map(words.clean, answer.unmoved)),
+        weighed=not ruled and any(map(_weighed, answer.comparisons)),
         parts=found,
         lists=[(heading, each) for heading, each in words.lists(answer) if heading != words.UNMOVED],
         claims=[] if ruled else verdicts.judge(answer.claims),
@@ -84,6 +87,12 @@ def _answers(answer: Answer, ruled: Ruled | None) -> tuple[str, ...]:
     if ruled:
         return (ruled.sentence,)
     return (headline.claimed(answer.claims),) if len(answer.claims) == len(RULES) else ()
+
+
+def _weighed(one: Comparison) -> bool:
+    """Tell whether it could have been shown that a choice does not matter."""
+    contenders = sum(not arm.floor for arm in one.arms)
+    return one.forks >= FORKS_FOR_INTERVAL and not one.open and contenders > 1
 
 
 def _breakable(name: str) -> Markup:

@@ -197,7 +197,7 @@ def test_a_turn_sensitive_ratio_is_shown_from_long_turns(made):
     sensitive = [f for f in comparison.findings if f.kind == "turn-sensitive"]
     assert [finding.figures for finding in sensitive] == [("p50", "p99"), ("time",), ("cpu",)]
     assert {(finding.arm, finding.validity) for finding in sensitive} == {(TCP, "doubtful")}
-    assert "0.31× in short turns and 0.40× in long ones" in sensitive[0].text
+    assert "0.311× in short turns and 0.400× in long ones" in sensitive[0].text
     shown = arm(comparison, TCP)
     for ratio in shown.ratios.values():
         assert ratio.long_turns

