@@ -56,8 +56,7 @@ def opened(
             clients.append(connect())  # noqa: PERF401 -- those that are open must be closed if one fails
         calls = [bind(client, method) for client in clients]
         if pool:
-            held = _Pool(calls)
-            yield [_dealt(calls)] * users if multiplexes else [held.call() for _ in range(users)]
+            yield [_dealt(calls)] * users if multiplexes else _Pool(calls).calls(users)
         else:
             yield calls * users if mode == "shared" else calls
     finally:
@@ -97,8 +96,11 @@ class _Pool:
         self._waiting: deque[queue.SimpleQueue[Call]] = deque()
         self._lock = threading.Lock()
 
-    def call(self) -> Call:
-        """Give one user's way to call."""
+    def calls(self, users: int) -> list[Call]:
+        """Give each user a way to call."""
+        return [self._call() for _ in range(users)]
+
+    def _call(self) -> Call:
         inbox: queue.SimpleQueue[Call] = queue.SimpleQueue()
 
         def call(request: Any, timeout: float) -> Any:

@@ -145,11 +145,9 @@ class _Conductor:
             self._fork(self.forks_done)
             self._keep()
             left = [books.arm for books in contestants if not books.failure]
-            if contestants[1:] and (len(left) < 2 or self.trial.baseline not in left):  # noqa: PLR2004 -- a pair
+            if self.trial.baseline not in left or len(left) < min(2, len(contestants)):
                 if left and self.forks_done < self.trial.forks:
                     self._observer.note(f"ends here: nothing is left to hold {left[0]} against")
-                return
-            if not left:
                 return
 
     def _begin(self) -> None:

@@ -189,7 +189,7 @@ def test_who_gives_a_connection_back_takes_it_after_those_who_wait():
             call(user, PATIENCE)
 
     pool = channels._Pool([reply])
-    users = [threading.Thread(target=play, args=[pool.call(), user]) for user in range(3)]
+    users = [threading.Thread(target=play, args=[call, user]) for user, call in enumerate(pool.calls(3))]
     for count, user in enumerate(users):
         user.start()
         end = monotonic() + PATIENCE
@@ -210,7 +210,7 @@ def test_who_gave_up_waiting_is_given_no_connection():
         assert leave.wait(PATIENCE)
 
     pool = channels._Pool([hold])
-    first, second = pool.call(), pool.call()
+    first, second = pool.calls(2)
     holder = threading.Thread(target=first, args=[None, PATIENCE])
     holder.start()
     assert entered.wait(PATIENCE)
